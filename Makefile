@@ -1,0 +1,38 @@
+# Every target makes the virtual environment it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help test check demo bench docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip -c .ci/constraints.txt
+	$(BIN)/pip install --quiet -c .ci/constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## two nodes, one spot notice, the same weights: under a minute, all below .steady
+	@rm -rf .steady/demo
+	$(BIN)/steady --state .steady/demo run --yes specs/examples/demo.yaml
+
+check: $(STAMP) ## format, lint, types and import rules
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: check ## everything that must hold
+	$(BIN)/pytest
+
+bench: $(STAMP) ## the figures of the README's table, measured here
+	$(BIN)/python -m tests.bench
+
+docs: $(STAMP) ## write the generated parts of the READMEs anew
+	$(BIN)/python -m tests.generated
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .steady .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,7 @@
+"""`python -m lifecycle`: the same as `steady`."""
+
+import sys
+
+from lifecycle.cli.entry import main
+
+sys.exit(main())

@@ -1,0 +1,7 @@
+"""On the node: keeps one trainer going, and its work safe, with or without a controller.
+
+`service` is the agent: one `step` looks, decides (by `planning.wants`, `planning.drain` and
+`planning.outcome`) and acts. Its hands are `supervisor` (the trainer's processes and files), `courier`
+(checkpoints to and from the store) and `watch` (notices); `reporting` tells the tracker. May import
+`planning`, `tracker`, `ports`, `system` and `model`; never adapters, the spec or the controller.
+"""

@@ -1,0 +1,419 @@
+"""Keeps one attempt: restores, starts, asks, ships, and judges its end.
+
+The attempt's life is in the memory (`NodeState.assignment` and what follows it); this object only holds
+what may be lost with the agent. Every public method returns at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lifecycle.agent.courier import Courier, Failed, Restore, Restored, Ship, Shipped
+from lifecycle.agent.memory import Memory
+from lifecycle.agent.reporting import Conditions
+from lifecycle.model.errors import SteadyError
+from lifecycle.model.ids import NodeName
+from lifecycle.model.node import Ask, AskMode, Demand, NodeState
+from lifecycle.model.records import (
+    Assignment,
+    Drained,
+    DrainOutcome,
+    Ended,
+    Entry,
+    EntryKind,
+    Outcome,
+    Phase,
+    Receipt,
+)
+from lifecycle.model.states import Cause
+from lifecycle.planning import drain, outcome
+from lifecycle.planning.drain import Move, Trainee
+from lifecycle.planning.outcome import exit_in_words
+from lifecycle.planning.wants import Surroundings
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.trainer import ProcessState, StopRequest, Trainer
+from lifecycle.tracker.node import NodeTracker
+
+STORE_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before a failed transfer is tried again."""
+
+
+class AttemptKeeper:
+    """The agent's hands on one attempt."""
+
+    def __init__(
+        self,
+        node: str,
+        tracker: NodeTracker,
+        trainer: Trainer,
+        courier: Courier,
+        memory: Memory,
+        conditions: Conditions,
+        clock: Clock,
+    ) -> None:
+        self._node, self._fleet = node, NodeName.parse(node).fleet
+        self._tracker, self._trainer, self._courier = tracker, trainer, courier
+        self._memory, self._conditions, self._clock = memory, conditions, clock
+        self._failures, self._retry_at = 0, 0.0
+        self._unsound: set[tuple[str, str]] = set()
+        self._swept: tuple[str, int] | None = None
+        self.phase = Phase.IDLE
+        self.pid: int | None = None
+        self.step: int | None = None
+
+    @property
+    def _state(self) -> NodeState:
+        return self._memory.state
+
+    @property
+    def shipping(self) -> int | None:
+        """Bytes of the checkpoint on its way; None when none is."""
+        return self._courier.moved if isinstance(self._courier.current, Ship) else None
+
+    # ---- beginning -------------------------------------------------------------------------------
+
+    def accept(self, assignment: Assignment, now: float) -> None:
+        """Takes an order: the run's directory is made ready, and the resume point is fetched."""
+        try:
+            self._trainer.prepare(assignment)
+        except OSError as error:
+            self._conditions.set("DiskWritable", "PrepareFailed", f"{error.filename}: {error.strerror}")
+            return
+        self._remember(assignment=assignment, launched=False, started_at=None, from_step=None, ask=None, ended=None)
+        self._unsound.clear()
+        self.phase, self.step, self._retry_at = Phase.RESTORING, None, 0.0
+        self._fetch(assignment, now)
+
+    def _fetch(self, assignment: Assignment, now: float) -> None:
+        if self._courier.current is None and now >= self._retry_at:
+            directory = self._trainer.checkpoint_directory(assignment)
+            self._courier.submit(Restore(candidates=assignment.resume, directory=directory))
+
+    def _start(self, assignment: Assignment, restored: Restored) -> None:
+        """Starts the trainer from what was restored, and from nothing else."""
+        if restored.rejected:
+            self._note_rejected(restored.rejected)
+        if restored.receipt is None and assignment.resume:
+            self._end_unstarted(
+                assignment, Outcome.FAILED, Cause.HARDWARE, "none of the checkpoints offered is sound"
+            )
+            return
+        receipt = restored.receipt
+        self._keep_only(assignment, receipt)
+        directory = self._trainer.checkpoint_directory(assignment)
+        self._trainer.launch(assignment, directory / receipt.name if receipt else None)
+        self._remember(launched=True, from_step=receipt.step if receipt else 0, receipt=receipt or None)
+
+    def _keep_only(self, assignment: Assignment, receipt: Receipt | None) -> None:
+        """Leaves nothing on the disk that is newer than the resume point: a trainer may pick by itself."""
+        limit = receipt.step if receipt else -1
+        present = self._trainer.checkpoints(assignment)
+        stale = [c for c in present if c.step > limit or (c.step == limit and receipt and c.name != receipt.name)]
+        self._trainer.discard(assignment, [c.name for c in stale])
+        kept = tuple((c.name, c.signature) for c in present if c not in stale)
+        self._remember(shipped=kept)
+
+    def _note_rejected(self, rejected: tuple[Receipt, ...]) -> None:
+        known = {receipt.digest for receipt in self._state.rejected}
+        fresh = tuple(receipt for receipt in rejected if receipt.digest not in known)
+        self._remember(rejected=(*self._state.rejected, *fresh)[-20:])
+        steps = ", ".join(str(receipt.step) for receipt in rejected)
+        self._conditions.set(
+            "CheckpointSound", "DigestMismatch", f"checkpoints at step {steps} are torn or altered"
+        )
+        self._journal("checkpoint rejected", evidence=f"step {steps}: its objects do not match its manifest")
+
+    # ---- under way -------------------------------------------------------------------------------
+
+    def collect(self, now: float) -> None:
+        """Takes the courier's result, if there is one."""
+        done = self._courier.result()
+        if isinstance(done, Failed):
+            self._failed(done, now)
+        elif done is not None:
+            self._failures, self._retry_at = 0, 0.0
+            self._conditions.clear("StoreReachable")
+        if isinstance(done, Shipped):
+            self._received(done)
+        assignment = self._state.assignment
+        if isinstance(done, Restored) and assignment is not None and not self._state.launched:
+            self._start(assignment, done)
+
+    def _failed(self, done: Failed, now: float) -> None:
+        if done.unsound and isinstance(done.job, Ship):
+            checkpoint = done.job.checkpoint
+            self._unsound.add((checkpoint.name, checkpoint.signature))
+            self._conditions.set("CheckpointSound", "Unsound", f"{checkpoint.name}: {done.why}")
+            return
+        self._retry_at = now + STORE_RETRY[min(self._failures, len(STORE_RETRY) - 1)]
+        self._failures += 1
+        if "abandoned" not in done.why:
+            self._conditions.set("StoreReachable", "TransferFailed", done.why)
+        else:
+            self._retry_at = now
+
+    def _received(self, done: Shipped) -> None:
+        state, receipt, checkpoint = self._state, done.receipt, done.job.checkpoint
+        greater = state.receipt is None or receipt.rank >= state.receipt.rank
+        self._remember(
+            receipt=receipt if greater else state.receipt,
+            shipped=(*state.shipped, (checkpoint.name, checkpoint.signature)),
+            unsent=(*state.unsent, receipt),
+        )
+        if state.assignment is not None:
+            self._prune(state.assignment)
+
+    def _prune(self, assignment: Assignment) -> None:
+        """Keeps the newest few on the disk. What has no receipt yet is never pruned."""
+        present = self._trainer.checkpoints(assignment)
+        shipped = set(self._state.shipped)
+        spare = [c for c in present[: -max(2, assignment.keep)] if (c.name, c.signature) in shipped]
+        self._trainer.discard(assignment, [c.name for c in spare])
+        remaining = {(c.name, c.signature) for c in present if c not in spare}
+        self._remember(shipped=tuple(mark for mark in self._state.shipped if mark in remaining))
+
+    def attend(self, assignment: Assignment, demand: Demand | None, around: Surroundings, now: float) -> None:
+        """One look at the attempt under way, and what follows from it."""
+        process = self._trainer.process(assignment)
+        if process is None:
+            self._before_start(assignment, demand, now)
+            return
+        if self._state.started_at is None:
+            self._remember(launched=True, started_at=process.started_at)
+        trainee = self._look(assignment, process)
+        self.step = self._known_step(trainee)
+        self.pid = process.pid if process.alive else None
+        if process.alive:
+            self._put(assignment, demand, trainee, now)
+            self._follow_up(assignment, trainee, now)
+            self._ship(assignment, trainee, now)
+            self.phase = Phase.SAVING if self._state.ask else Phase.TRAINING
+        else:
+            self._conclude(assignment, process, trainee, around, now)
+
+    def _before_start(self, assignment: Assignment, demand: Demand | None, now: float) -> None:
+        self.phase = Phase.RESTORING
+        if demand is not None and demand.mode is AskMode.SAVE_AND_EXIT:
+            if isinstance(self._courier.current, Restore):
+                self._courier.cancel()
+            elif not self._state.launched or demand.request == "orphaned":
+                self._end_unstarted(assignment, Outcome.STOPPED, demand.cause, "stopped before it began")
+        elif not self._state.launched:
+            self._fetch(assignment, now)
+
+    def _look(self, assignment: Assignment, process: ProcessState) -> Trainee:
+        present = self._trainer.checkpoints(assignment)
+        return Trainee(
+            alive=process.alive,
+            helper=self._trainer.helper_present(assignment.run),
+            progress=self._trainer.progress(assignment.run),
+            checkpoints=tuple(c for c in present if (c.name, c.signature) not in self._unsound),
+            shipped=frozenset(self._state.shipped),
+        )
+
+    def _known_step(self, trainee: Trainee) -> int | None:
+        if trainee.progress is not None:
+            return trainee.progress
+        return trainee.checkpoints[-1].step if trainee.checkpoints else self._state.from_step
+
+    def _put(self, assignment: Assignment, demand: Demand | None, trainee: Trainee, now: float) -> None:
+        """Puts the demand to the trainer, makes it stricter, or takes it back."""
+        ask = self._state.ask
+        if demand is None:
+            if ask is not None and ask.terminated_at is None:
+                self._trainer.withdraw(assignment.run)
+                self._remember(ask=None)
+            return
+        if ask is not None and ask.demand == demand:
+            return
+        asked = drain.tightened(ask, demand, now) if ask else drain.begin(demand, trainee, now)
+        try:
+            self._trainer.ask(assignment.run, _words(demand, asked))
+        except OSError as error:
+            self._conditions.set("DiskWritable", "AskFailed", f"{error.filename}: {error.strerror}")
+            return
+        self._remember(ask=asked)
+        if ask is None:
+            self._journal(f"asked to {demand.mode}", cause=demand.cause, evidence=demand.reason, run=assignment.run)
+
+    def _follow_up(self, assignment: Assignment, trainee: Trainee, now: float) -> None:
+        ask = self._state.ask
+        if ask is None:
+            return
+        move = drain.next_move(ask, trainee, now)
+        if move is Move.SIGNAL:
+            self._trainer.signal_ranks(assignment)
+            self._remember(ask=msgspec.structs.replace(ask, signalled=True))
+        elif move is Move.TERMINATE:
+            self._trainer.terminate(assignment)
+            self._remember(ask=msgspec.structs.replace(ask, terminated_at=now))
+        elif move is Move.KILL:
+            self._trainer.kill(assignment)
+            self._remember(ask=msgspec.structs.replace(ask, killed_at=now))
+        elif move is not Move.WAIT:
+            self._close_ask(assignment, ask, move, now)
+
+    def _close_ask(self, assignment: Assignment, ask: Ask, move: Move, now: float) -> None:
+        """A save without exit is over, or a drain is refused: the trainer trains on."""
+        self._trainer.withdraw(assignment.run)
+        state, request = self._state, ask.demand.request
+        if move is Move.REFUSE:
+            detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
+            refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
+            self._remember(ask=None, refused=(*state.refused, request)[-20:], drained=refused)
+            self._journal("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
+            return
+        self._remember(ask=None, answered=(*state.answered, request)[-20:])
+        done = move is Move.ANSWERED
+        self._conditions.note("SaveAnswered", "NoCheckpoint", "" if done else f"{ask.demand.reason}: no save came")
+        result = f"checkpoint at step {state.receipt.step}" if done and state.receipt else "no save came"
+        self._journal("save", cause=ask.demand.cause, evidence=ask.demand.reason, result=result, run=assignment.run)
+
+    def _ship(self, assignment: Assignment, trainee: Trainee, now: float) -> None:
+        """Ships the newest complete checkpoint; an asked-for one pushes an older one aside."""
+        target = drain.unshipped(trainee)
+        current = self._courier.current
+        if current is not None:
+            if (
+                self._state.ask is not None
+                and isinstance(current, Ship)
+                and target not in (None, current.checkpoint)
+            ):
+                self._courier.cancel()
+            return
+        if target is None or now < self._retry_at:
+            return
+        ask = self._state.ask
+        answers = ask is not None and drain.proof(ask, trainee) == target
+        self._courier.submit(
+            Ship(
+                fleet=self._fleet,
+                run=assignment.run,
+                attempt=assignment.attempt,
+                node=self._node,
+                directory=self._trainer.checkpoint_directory(assignment),
+                checkpoint=target,
+                request=ask.demand.request if ask and answers else None,
+            )
+        )
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def _conclude(
+        self,
+        assignment: Assignment,
+        process: ProcessState,
+        trainee: Trainee,
+        around: Surroundings,
+        now: float,
+    ) -> None:
+        """The trainer has ended: nothing of it stays, its last checkpoint is shipped, then it is judged."""
+        self.phase = Phase.SHIPPING
+        if self._swept != (assignment.run, assignment.attempt):
+            self._trainer.kill(assignment)
+            self._swept = (assignment.run, assignment.attempt)
+            return  # look once more: what it wrote last counts
+        if self._courier.current is not None or drain.unshipped(trainee) is not None:
+            self._ship(assignment, trainee, now)
+            return
+        finished, result = self._trainer.result(assignment.run)
+        judged = outcome.judge(
+            self._state.ask,
+            trainee,
+            exit_code=process.exit_code,
+            finished=finished,
+            shutting_down=around.shutdown_at is not None,
+            from_step=self._state.from_step,
+        )
+        ended = Ended(
+            run=assignment.run,
+            attempt=assignment.attempt,
+            outcome=judged.outcome,
+            at=now,
+            started_at=self._state.started_at,
+            from_step=self._state.from_step,
+            step=judged.step,
+            exact=judged.exact,
+            cause=judged.cause,
+            forced=judged.forced,
+            receipt=self._state.receipt,
+            spared=judged.spared,
+            result=result,
+            detail=self._detail(assignment, process, judged.outcome),
+        )
+        self._finish(ended, self._drained(ended, trainee, now))
+
+    def _detail(self, assignment: Assignment, process: ProcessState, ended: Outcome) -> str:
+        if ended is Outcome.FAILED:
+            last = self._trainer.last_words(assignment)
+            return exit_in_words(process.exit_code) + (f"; last line: {last}" if last else "")
+        return "" if ended is Outcome.COMPLETED else exit_in_words(process.exit_code)
+
+    def _drained(self, ended: Ended, trainee: Trainee, now: float) -> Drained | None:
+        ask = self._state.ask
+        if ask is None or ask.demand.drain is None:
+            return self._state.drained
+        saved = ended.outcome is Outcome.COMPLETED or drain.proof(ask, trainee) is not None
+        return Drained(
+            drain=ask.demand.drain,
+            outcome=DrainOutcome.SAVED if saved else DrainOutcome.FORCED,
+            at=now,
+            step=ended.step,
+            receipt=ended.receipt,
+            detail=ended.detail,
+        )
+
+    def _end_unstarted(self, assignment: Assignment, ended: Outcome, cause: Cause, why: str) -> None:
+        now = self._clock.now()
+        self._finish(
+            Ended(run=assignment.run, attempt=assignment.attempt, outcome=ended, at=now, cause=cause, detail=why),
+            self._state.drained,
+        )
+
+    def _finish(self, ended: Ended, drained: Drained | None) -> None:
+        self._remember(assignment=None, launched=False, ask=None, ended=ended, drained=drained)
+        self.phase, self.pid, self.step = Phase.IDLE, None, None
+        at = f" at step {ended.step}" if ended.step is not None else ""
+        self._journal(
+            f"attempt {ended.attempt} {ended.outcome}{at}",
+            cause=ended.cause or "",
+            evidence=ended.detail,
+            result=f"checkpoint at step {ended.receipt.step}" if ended.receipt else "no checkpoint",
+            run=ended.run,
+        )
+
+    # ---- memory and journal ----------------------------------------------------------------------
+
+    def _remember(self, **changes: Any) -> None:
+        self._memory.state = msgspec.structs.replace(self._memory.state, **changes)
+
+    def _journal(
+        self, what: str, *, cause: str = "", evidence: str = "", result: str = "", run: str | None = None
+    ) -> None:
+        entry = Entry(
+            at=self._clock.now(),
+            kind=EntryKind.OBSERVED,
+            what=what,
+            node=self._node,
+            run=run,
+            cause=cause,
+            evidence=evidence,
+            result=result,
+        )
+        try:
+            self._tracker.journal(entry)
+        except SteadyError as error:
+            self._conditions.set("TrackerReachable", "WriteFailed", error.what)
+
+
+def _words(demand: Demand, ask: Ask) -> StopRequest:
+    """The ask as `stop.json` says it."""
+    patience = ask.asked_at + demand.grace if demand.grace else None
+    return StopRequest(
+        request=demand.request,
+        mode=demand.mode,
+        reason=demand.reason,
+        deadline=demand.deadline if demand.deadline is not None else patience,
+    )

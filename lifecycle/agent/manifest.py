@@ -1,0 +1,91 @@
+"""A checkpoint in the store: its objects first, `manifest.json` last; the manifest's digest is its proof."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat as statmode
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from lifecycle.model.codec import decode, encode
+from lifecycle.model.errors import SteadyError
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a complete checkpoint consists of. A checkpoint that is one file has the path `.`."""
+
+    version: int = 1
+    run: str
+    attempt: int
+    epoch: int
+    step: int
+    name: str
+    files: tuple[StoredFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+class Unsound(SteadyError):
+    """A checkpoint that is torn, altered, or was changed while it was read."""
+
+
+def manifest_bytes(manifest: Manifest) -> tuple[bytes, str]:
+    """The manifest as stored, and its digest."""
+    data = encode(manifest)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def read_manifest(data: bytes | None, digest: str) -> Manifest:
+    """The manifest in `data`, when it is the one with `digest`. Raises Unsound."""
+    if data is None:
+        raise Unsound("its manifest is missing", fix="an older checkpoint is used")
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise Unsound("its manifest was altered", fix="an older checkpoint is used")
+    try:
+        manifest = decode(data, Manifest)
+    except msgspec.MsgspecError:
+        raise Unsound("its manifest is not readable", fix="an older checkpoint is used") from None
+    for file in manifest.files:
+        _refuse_unsafe(file.path)
+    _refuse_unsafe(manifest.name)
+    return manifest
+
+
+def _refuse_unsafe(path: str) -> None:
+    """Paths stay below the checkpoint: relative, normal, without a step upwards."""
+    parts = PurePosixPath(path)
+    normal = unicodedata.normalize("NFC", path) == path and "\0" not in path and "\\" not in path
+    if parts.is_absolute() or ".." in parts.parts or not normal or not path:
+        raise Unsound(f"its manifest names the path {path!r}", fix="an older checkpoint is used")
+
+
+def files_of(checkpoint: Path) -> list[tuple[str, Path]]:
+    """The files of a checkpoint on disk as (path in it, file), sorted. Raises Unsound for links."""
+    if not checkpoint.is_dir():
+        return [(".", checkpoint)]
+    found = []
+    for folder, folders, names in os.walk(checkpoint):
+        for name in (*folders, *names):
+            mode = os.lstat(Path(folder, name)).st_mode
+            if not (statmode.S_ISREG(mode) or statmode.S_ISDIR(mode)):
+                raise Unsound(f"{name} is neither a file nor a folder", fix="save plain files only")
+        files = (Path(folder, name) for name in names)
+        found += [(str(file.relative_to(checkpoint)), file) for file in files]
+    return sorted(found)
+
+
+def fingerprint(checkpoint: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """The stats of every file: equal before and after reading means unchanged."""
+    stats = ((path, file.stat(follow_symlinks=False)) for path, file in files_of(checkpoint))
+    return tuple((path, s.st_ino, s.st_size, s.st_mtime_ns) for path, s in stats)

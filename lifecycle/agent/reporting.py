@@ -1,0 +1,68 @@
+"""What the agent tells: one report row, written when something changes and as a heartbeat otherwise."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.errors import SteadyError
+from lifecycle.model.records import Condition, Report, Status
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.events import Wake
+from lifecycle.tracker.node import NodeTracker
+
+
+class Conditions:
+    """The agent's own faults, each with since when. What is well is not told."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._standing: dict[str, Condition] = {}
+
+    def set(self, kind: str, reason: str, message: str, status: Status = Status.FALSE) -> None:
+        known = self._standing.get(kind)
+        since = known.since if known and known.status is status else self._clock.now()
+        self._standing[kind] = Condition(type=kind, status=status, reason=reason, message=message, since=since)
+
+    def clear(self, kind: str) -> None:
+        self._standing.pop(kind, None)
+
+    def note(self, kind: str, reason: str, fault: str) -> None:
+        """Sets the condition while there is a fault, clears it when there is none."""
+        if fault:
+            self.set(kind, reason, fault)
+        else:
+            self.clear(kind)
+
+    def all(self) -> tuple[Condition, ...]:
+        return tuple(self._standing[kind] for kind in sorted(self._standing))
+
+
+class Reporter:
+    """Writes reports; a tracker that is away is a condition, and the next report is tried in its time."""
+
+    def __init__(self, tracker: NodeTracker, clock: Clock, wake: Wake, heartbeat: float) -> None:
+        self._tracker, self._clock, self._wake, self._heartbeat = tracker, clock, wake, heartbeat
+        self._last: Report | None = None
+        self._sequence = 0
+        self.fault = ""
+
+    def tell(self, report: Report) -> None:
+        """Writes `report` when it is news or the heartbeat is due, and wakes the controller for news."""
+        news = self._last is None or _core(report) != _core(self._last)
+        due = self._last is None or report.at - self._last.at >= self._heartbeat
+        if not news and not due:
+            return
+        self._sequence += 1
+        try:
+            self._tracker.report(msgspec.structs.replace(report, sequence=self._sequence))
+        except SteadyError as error:
+            self.fault = error.what
+            return
+        self.fault = ""
+        self._last = report
+        if news:
+            self._wake.ring()
+
+
+def _core(report: Report) -> Report:
+    return msgspec.structs.replace(report, sequence=0, at=0.0, step=None, shipping=None)

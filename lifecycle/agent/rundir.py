@@ -1,0 +1,106 @@
+"""The trainer's contract in files: what a run's directory holds and what a complete checkpoint is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lifecycle.ports.trainer import LocalCheckpoint, StopRequest
+from lifecycle.system.files import write_whole
+
+STOP, PROGRESS, RESULT, HELPER = "stop.json", "progress.json", "result.json", "helper.json"
+HYPERPARAMETERS = "hyperparameters.json"
+MAX_RESULT = 4096
+
+_COMPLETE = re.compile(r"(?!\.).*?(?P<step>\d{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
+
+
+class RunDirectory:
+    """One run's directory on the node's disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def reset(self, hyperparameters: dict[str, Any]) -> None:
+        """Ready for an attempt: nothing of an earlier one is left but the checkpoints."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in (STOP, PROGRESS, RESULT, HELPER):
+            (self.path / name).unlink(missing_ok=True)
+        write_whole(self.path / HYPERPARAMETERS, json.dumps(hyperparameters).encode())
+
+    def ask(self, request: StopRequest) -> None:
+        words = {
+            "request": request.request,
+            "mode": request.mode,
+            "reason": request.reason,
+            "deadline": request.deadline,
+        }
+        write_whole(self.path / STOP, json.dumps(words).encode())
+
+    def withdraw(self) -> None:
+        (self.path / STOP).unlink(missing_ok=True)
+
+    def helper_present(self) -> bool:
+        return (self.path / HELPER).exists()
+
+    def progress(self) -> int | None:
+        """The step the trainer says it has finished; None when it says nothing sensible."""
+        said = self._read(PROGRESS)
+        step = said.get("step") if isinstance(said, dict) else None
+        return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None
+
+    def result(self) -> tuple[bool, Any]:
+        """Whether there is a result file, and what it says (None when large or not JSON)."""
+        there = (self.path / RESULT).is_file()
+        return there, self._read(RESULT) if there else None
+
+    def _read(self, name: str) -> Any:
+        try:
+            with (self.path / name).open("rb") as file:
+                return json.loads(file.read(MAX_RESULT))
+        except (OSError, ValueError):
+            return None
+
+
+def step_in_name(name: str) -> int | None:
+    """The step of a checkpoint's name, by the rule of profile `script`; None for what is never looked at."""
+    match = _COMPLETE.fullmatch(name)
+    if match is None or match["suffixes"].lower().endswith((".tmp", ".part", ".incomplete")):
+        return None
+    return int(match["step"])
+
+
+def complete_checkpoints(directory: Path) -> tuple[LocalCheckpoint, ...]:
+    """The complete checkpoints in `directory`, oldest step first. No directory: none."""
+    found = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                step = step_in_name(entry.name)
+                if step is not None and not entry.is_symlink():
+                    found.append(LocalCheckpoint(step, entry.name, _signature(entry.stat(follow_symlinks=False))))
+    except OSError:
+        return ()
+    return tuple(sorted(found))
+
+
+def _signature(stat: os.stat_result) -> str:
+    return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
+
+
+def discard(directory: Path, name: str) -> None:
+    """Removes one checkpoint: first out of sight, then for good, so that none is ever half there."""
+    target = directory / name
+    hidden = directory / f".discarded-{name}"
+    try:
+        target.rename(hidden)
+    except OSError:
+        return
+    if hidden.is_dir():
+        shutil.rmtree(hidden, ignore_errors=True)
+    else:
+        hidden.unlink(missing_ok=True)

@@ -1,0 +1,237 @@
+"""The agent: looks, decides by `planning`, acts. One `step` never blocks on the trainer or the store.
+
+It converges to its order, acts alone on notices, and adopts an attempt that its predecessor started. It
+never raises for its own faults: a store, tracker, disk or metadata service that fails becomes a condition
+in its report, and the trainer trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from lifecycle.agent.attempt import AttemptKeeper
+from lifecycle.agent.courier import Courier
+from lifecycle.agent.memory import Memory
+from lifecycle.agent.reporting import Conditions, Reporter
+from lifecycle.agent.watch import NoticeWatch
+from lifecycle.model.errors import SteadyError
+from lifecycle.model.node import NodeState
+from lifecycle.model.records import (
+    Assignment,
+    Desired,
+    DrainClaim,
+    Drained,
+    DrainOutcome,
+    Notice,
+    Order,
+    Phase,
+    Report,
+)
+from lifecycle.planning import wants
+from lifecycle.planning.wants import Surroundings
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.trainer import Trainer
+from lifecycle.tracker.node import NodeTracker
+
+METADATA_PATIENCE = 10.0
+"""Seconds the metadata service may fail before that is told."""
+
+_DELAYS = {
+    Phase.IDLE: 0.2,
+    Phase.TRAINING: 1.0,
+    Phase.RESTORING: 0.1,
+    Phase.SAVING: 0.05,
+    Phase.SHIPPING: 0.1,
+}
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which machine this is, and which node it fills."""
+
+    node: str
+    instance: str
+    incarnation: int
+
+
+class Agent:
+    """One node's agent. `shut_down` is called on SIGTERM; `orphaned` says whether the machine died."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        tracker: NodeTracker,
+        trainer: Trainer,
+        courier: Courier,
+        watch: NoticeWatch,
+        memory: Memory,
+        reporter: Reporter,
+        clock: Clock,
+        orphaned: Callable[[], bool],
+    ) -> None:
+        self._identity, self._tracker, self._clock = identity, tracker, clock
+        self._watch, self._memory, self._reporter = watch, memory, reporter
+        self._courier, self._orphaned_now = courier, orphaned
+        self._conditions = Conditions(clock)
+        self._keeper = AttemptKeeper(identity.node, tracker, trainer, courier, memory, self._conditions, clock)
+        self._order: Order | None = None
+        self._drain: DrainClaim | None = None
+        self._shutdown_at: float | None = None
+        self._orphaned = False
+
+    @property
+    def state(self) -> NodeState:
+        return self._memory.state
+
+    @property
+    def watched_pid(self) -> int | None:
+        """The trainer's process, whose end should wake the agent."""
+        return self._keeper.pid
+
+    @property
+    def leaving(self) -> bool:
+        """The machine is going down, and nothing is left to be saved or told."""
+        going = self._shutdown_at is not None or self._orphaned
+        return going and self.state.assignment is None and not self.state.unsent and not self._reporter.fault
+
+    @property
+    def orphaned(self) -> bool:
+        return self._orphaned
+
+    def shut_down(self, deadline: float) -> None:
+        """The machine goes down and will have killed everything at `deadline`: a notice like any other."""
+        self._shutdown_at = self._shutdown_at or deadline
+
+    def step(self) -> float:
+        """Looks, decides and acts once; returns the seconds until it should look again."""
+        now = self._clock.now()
+        self._orphaned = self._orphaned or self._orphaned_now()
+        self._read_instructions()
+        around = self._surroundings()
+        self._keeper.collect(now)
+        if self.state.assignment is not None:
+            self._keeper.attend(self.state.assignment, wants.strictest(around, now), around, now)
+        else:
+            self._stand_by(around, now)
+        self._answer_drain(around, now)
+        self._send_receipts()
+        self._memory.save()
+        self._tell(now)
+        return _DELAYS[self._phase()]
+
+    def _read_instructions(self) -> None:
+        try:
+            self._order, self._drain = self._tracker.order(), self._tracker.drain()
+        except SteadyError as error:
+            self._conditions.set("TrackerReachable", "ReadFailed", error.what)
+        else:
+            self._conditions.clear("TrackerReachable")
+
+    def _surroundings(self) -> Surroundings:
+        state, assignment = self.state, self.state.assignment
+        return Surroundings(
+            instance=self._identity.instance,
+            incarnation=self._identity.incarnation,
+            order=self._order,
+            drain=self._drain,
+            notices=self._watch.current(),
+            shutdown_at=self._shutdown_at,
+            orphaned=self._orphaned,
+            grace=assignment.grace if assignment else 0.0,
+            refused=state.refused,
+            answered=state.answered,
+        )
+
+    def _stand_by(self, around: Surroundings, now: float) -> None:
+        assignment = self._ordered()
+        if assignment is not None and wants.may_start(around, now):
+            self._keeper.accept(assignment, now)
+
+    def _ordered(self) -> Assignment | None:
+        """The attempt that the order authorises, unless it was had already."""
+        order, ended = self._order, self.state.ended
+        if order is None or order.incarnation != self._identity.incarnation or order.desired is Desired.STOPPED:
+            return None
+        assignment = order.assignment
+        if assignment is None:
+            return None
+        had = ended is not None and (ended.run, ended.attempt) >= (assignment.run, assignment.attempt)
+        return None if had and ended is not None and ended.run == assignment.run else assignment
+
+    def _answer_drain(self, around: Surroundings, now: float) -> None:
+        """Answers a claim on a machine where nothing trains."""
+        claim, state = wants.live_claim(around, now), self.state
+        if claim is None or state.assignment is not None:
+            return
+        if state.drained is None or state.drained.drain != claim.drain:
+            ended = state.ended
+            self._remember(
+                drained=Drained(
+                    drain=claim.drain,
+                    outcome=DrainOutcome.EMPTY,
+                    at=now,
+                    step=ended.step if ended else None,
+                    receipt=ended.receipt if ended else None,
+                )
+            )
+
+    def _send_receipts(self) -> None:
+        for receipt in self.state.unsent:
+            try:
+                self._tracker.receive(receipt)
+            except SteadyError as error:
+                self._conditions.set("TrackerReachable", "WriteFailed", error.what)
+                return
+            self._remember(unsent=tuple(other for other in self.state.unsent if other != receipt))
+
+    def _phase(self) -> Phase:
+        return self._keeper.phase
+
+    def _tell(self, now: float) -> None:
+        order = self._order
+        if order is not None and order.incarnation > self._identity.incarnation:
+            return  # the newer machine's agent speaks for this node
+        self._conditions.note("DiskWritable", "WriteFailed", self._memory.fault)
+        failing = self._watch.failing_since
+        late = failing is not None and now - failing > METADATA_PATIENCE
+        self._conditions.note("MetadataReachable", "NoAnswer", self._watch.failure if late else "")
+        self._reporter.tell(self._report(now))
+
+    def _report(self, now: float) -> Report:
+        state, keeper, assignment = self.state, self._keeper, self.state.assignment
+        return Report(
+            node=self._identity.node,
+            instance=self._identity.instance,
+            incarnation=self._identity.incarnation,
+            sequence=0,
+            at=now,
+            phase=keeper.phase,
+            order_seen=self._order.number if self._order else 0,
+            ready=assignment is None and not state.unsent,
+            run=assignment.run if assignment else None,
+            attempt=assignment.attempt if assignment else None,
+            from_step=state.from_step if assignment else None,
+            started_at=state.started_at if assignment else None,
+            step=keeper.step if assignment else None,
+            saving=state.ask.demand.request if state.ask else None,
+            answered=state.answered,
+            shipping=keeper.shipping,
+            notice=_hardest(self._watch.current()),
+            receipt=state.receipt,
+            ended=state.ended,
+            drained=state.drained,
+            rejected=state.rejected,
+            conditions=self._conditions.all(),
+        )
+
+    def _remember(self, **changes: Any) -> None:
+        self._memory.state = msgspec.structs.replace(self.state, **changes)
+
+
+def _hardest(notices: tuple[Notice, ...]) -> Notice | None:
+    """The notice with the nearest deadline; advice only when there is nothing else."""
+    never = float("inf")
+    return min(notices, key=lambda n: never if n.deadline is None else n.deadline, default=None)

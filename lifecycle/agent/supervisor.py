@@ -1,0 +1,152 @@
+"""The trainer's processes and files on this node: `ports.trainer.Trainer` on real ones.
+
+Signals go to rank processes only, each once; never to a launcher or a process group, which would take
+loader workers down before the ranks could save.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lifecycle.agent.rundir import HYPERPARAMETERS, RunDirectory, complete_checkpoints, discard
+from lifecycle.model.records import Assignment
+from lifecycle.ports.trainer import Launch, Launcher, LocalCheckpoint, ProcessState, StopRequest
+from lifecycle.system import processes
+
+
+class Supervisor:
+    """One node's trainers. `disk` is the node's own disk, `logs` where their output goes."""
+
+    def __init__(self, *, node: str, disk: Path, logs: Path, launcher: Launcher) -> None:
+        self._node, self._disk, self._logs, self._launcher = node, disk, logs, launcher
+
+    def prepare(self, assignment: Assignment) -> None:
+        self._run(assignment.run).reset(assignment.hyperparameters)
+        self.checkpoint_directory(assignment).mkdir(parents=True, exist_ok=True)
+
+    def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
+        self._launcher.launch(
+            Launch(
+                run=assignment.run,
+                attempt=assignment.attempt,
+                command=assignment.command,
+                workdir=assignment.workdir,
+                env=self._environment(assignment, resume_from),
+                log=str(self.log(assignment)),
+            )
+        )
+
+    def process(self, assignment: Assignment) -> ProcessState | None:
+        return self._launcher.look(assignment.run, assignment.attempt)
+
+    def ask(self, run: str, request: StopRequest) -> None:
+        self._run(run).ask(request)
+
+    def withdraw(self, run: str) -> None:
+        self._run(run).withdraw()
+
+    def helper_present(self, run: str) -> bool:
+        return self._run(run).helper_present()
+
+    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:
+        signalled = []
+        for pid in self._ranks(assignment):
+            caught = processes.catches(pid)
+            wanted = next((s for s in (signal.SIGTERM, signal.SIGUSR1) if s in caught), None)
+            if wanted is not None and processes.send(pid, wanted):
+                signalled.append(pid)
+        return tuple(signalled)
+
+    def terminate(self, assignment: Assignment) -> None:
+        for pid in self._ranks(assignment):
+            processes.send(pid, signal.SIGTERM)
+
+    def kill(self, assignment: Assignment) -> None:
+        directory = str(self._run(assignment.run).path)
+        processes.end_all(lambda: processes.carriers("STEADY_RUN_DIR", directory))
+
+    def progress(self, run: str) -> int | None:
+        return self._run(run).progress()
+
+    def result(self, run: str) -> tuple[bool, Any]:
+        return self._run(run).result()
+
+    def checkpoints(self, assignment: Assignment) -> tuple[LocalCheckpoint, ...]:
+        return complete_checkpoints(self.checkpoint_directory(assignment))
+
+    def checkpoint_directory(self, assignment: Assignment) -> Path:
+        return self._run(assignment.run).path / assignment.checkpoint_directory
+
+    def discard(self, assignment: Assignment, names: Sequence[str]) -> None:
+        for name in names:
+            discard(self.checkpoint_directory(assignment), name)
+
+    def last_words(self, assignment: Assignment) -> str:
+        try:
+            with self.log(assignment).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+                lines = file.read().decode(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1].strip()[:300] if lines else ""
+
+    def log(self, assignment: Assignment) -> Path:
+        return self._logs / assignment.run / f"{assignment.attempt}.log"
+
+    def _run(self, run: str) -> RunDirectory:
+        return RunDirectory(self._disk / "runs" / run)
+
+    def _ranks(self, assignment: Assignment) -> list[int]:
+        process = self.process(assignment)
+        return processes.ranks(process.pid) if process is not None and process.alive else []
+
+    def _environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
+        """The contract's variables over the node's own and the spec's."""
+        run = self._run(assignment.run).path
+        port, grace = str(_free_port()), str(round(assignment.grace))
+        ours = {
+            "STEADY_RUN_ID": assignment.run,
+            "STEADY_NODE": self._node,
+            "STEADY_ATTEMPT": str(assignment.attempt),
+            "STEADY_RUN_DIR": str(run),
+            "STEADY_CHECKPOINT_DIR": str(self.checkpoint_directory(assignment)),
+            "STEADY_HYPERPARAMETERS": str(run / HYPERPARAMETERS),
+            "STEADY_STOP_GRACE_S": grace,
+            "STEADY_NODE_RANK": str(assignment.rank),
+            "STEADY_NODE_COUNT": str(assignment.count),
+            "MASTER_ADDR": assignment.master,
+            "MASTER_PORT": port,
+            "PET_NODE_RANK": str(assignment.rank),
+            "PET_NNODES": str(assignment.count),
+            "PET_MASTER_ADDR": assignment.master,
+            "PET_MASTER_PORT": port,
+            "PET_SHUTDOWN_TIMEOUT": grace,
+            "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": grace,
+        }
+        if resume_from is not None:
+            ours["STEADY_RESUME_FROM"] = str(resume_from)
+        return {**_tracking(assignment, os.environ), "PATH": _path(), **assignment.env, **ours}
+
+
+def _tracking(assignment: Assignment, env: Mapping[str, str]) -> dict[str, str]:
+    """One experiment for all attempts of a run, unless the user has set it up otherwise."""
+    wanted = {"WANDB_RUN_ID": assignment.run, "WANDB_RESUME": "allow"}
+    return {name: value for name, value in wanted.items() if name not in env}
+
+
+def _path() -> str:
+    """This interpreter's directory first, so that `python` in a spec is the one that has our helper."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,112 @@
+"""What every verb shares: the global options, before or after the verb, and the way to print."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.controller import Control
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Context:
+    """The global options as given."""
+
+    state: Path = Path(".steady")
+    output: str = "text"
+    color: bool = True
+
+    @property
+    def json(self) -> bool:
+        return self.output == "json"
+
+    def open(self, *, read_only: bool = False) -> Control:
+        """The controller of the state directory."""
+        from lifecycle.bootstrap.controller import Control
+
+        return Control(self.state, read_only=read_only)
+
+    def say(self, text: str) -> None:
+        """Talk: to stderr."""
+        click.echo(text, err=True)
+
+    def show(self, text: str) -> None:
+        """Data: to stdout."""
+        click.echo(text)
+
+    def document(self, value: Any) -> None:
+        """One JSON document on stdout; it starts with its version."""
+        import msgspec
+
+        from lifecycle.model.codec import plain
+
+        body = {"version": 1, **plain(value)}
+        click.echo(msgspec.json.format(msgspec.json.encode(body), indent=2).decode())
+
+    @property
+    def interactive(self) -> bool:
+        """A person watches: a live table and questions make sense."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+
+
+def _set(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            setattr(ctx.ensure_object(Context), field, value)
+
+    return callback
+
+
+def _colorless(ctx: click.Context, _: click.Parameter, off: bool | None) -> None:
+    if off:
+        ctx.ensure_object(Context).color = False
+
+
+def global_options(command: F) -> F:
+    """Adds --state, -o and --no-color; a value after the verb wins over one before it."""
+    options = [
+        click.option(
+            "--state",
+            type=click.Path(path_type=Path, file_okay=True),
+            expose_value=False,
+            callback=_set("state"),
+            help="State directory (env STEADY_STATE, default .steady).",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            type=click.Choice(["text", "json"]),
+            expose_value=False,
+            callback=_set("output"),
+            help="How data is printed.",
+        ),
+        click.option(
+            "--no-color",
+            is_flag=True,
+            flag_value=True,
+            default=None,
+            expose_value=False,
+            callback=_colorless,
+            help="No colour (also NO_COLOR).",
+        ),
+    ]
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def from_environment() -> Context:
+    """The defaults that the environment sets."""
+    state = os.environ.get("STEADY_STATE")
+    return Context(state=Path(state) if state else Path(".steady"), color="NO_COLOR" not in os.environ)

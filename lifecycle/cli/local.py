@@ -1,0 +1,54 @@
+"""`steady local ...`: what a spot market, a broken host or a person in the console would do."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.orders import NODE, _named
+from lifecycle.cli.plans import seconds
+
+
+@click.group()
+def local() -> None:
+    """The local provider's console: acts behind the controller's back."""
+
+
+@local.command()
+@NODE
+@click.option("--lead", metavar="DURATION", help="From the notice to the machine's end.  [default: 2m]")
+@click.option("--cause", type=click.Choice(["spot", "rebalance", "maintenance"]), default="spot", show_default=True)
+@global_options
+@pass_context
+def notice(context: Context, node: str, lead: str | None, cause: str) -> int:
+    """Give the node's machine a notice."""
+    from lifecycle.model.states import Cause
+
+    given = context.open().console.notice(_named(node), Cause(cause), seconds(lead) if lead else None)
+    due = time.strftime("%H:%M:%S", time.localtime(given.deadline)) if given.deadline else "no deadline"
+    context.show(f"{node}: {cause} notice given ({due})")
+    return 0
+
+
+@local.command()
+@NODE
+@global_options
+@pass_context
+def kill(context: Context, node: str) -> int:
+    """Break the node's machine: processes and disk are gone at once."""
+    machine = context.open().console.kill(_named(node))
+    context.show(f"{node}: {machine.id} is gone")
+    return 0
+
+
+@local.command()
+@NODE
+@global_options
+@pass_context
+def stop(context: Context, node: str) -> int:
+    """Stop the node's machine as a person in the console would."""
+    machine = context.open().console.stop(_named(node))
+    context.show(f"{node}: {machine.id} is stopping")
+    return 0

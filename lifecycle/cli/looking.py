@@ -1,0 +1,168 @@
+"""Verbs that look: status, why, history. They write nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lifecycle.cli.context import Context, global_options, pass_context
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.controller import Control
+    from lifecycle.model.records import Entry
+    from lifecycle.planning.history import RunShown
+    from lifecycle.planning.status import FleetStatus
+
+
+@click.command()
+@click.argument("fleet", required=False, metavar="[SPEC|FLEET]")
+@global_options
+@pass_context
+def status(context: Context, fleet: str | None) -> int:
+    """One sentence, worst first, then a row per node."""
+    control = context.open(read_only=True)
+    names = [_fleet(fleet)] if fleet else list(control.tracker.fleets())
+    shown = [_status(control, name) for name in names]
+    if context.json:
+        context.document({"fleets": shown})
+    elif not shown:
+        context.say(f"no fleets in {context.state}; `steady apply SPEC` makes one")
+    for each in shown if not context.json else ():
+        _print_status(context, each)
+    return 0
+
+
+def _fleet(name: str) -> str:
+    """A fleet's name, or the fleet of a spec file."""
+    from lifecycle.model.ids import NAME
+    from lifecycle.specfile import load
+
+    return name if NAME.fullmatch(name) and not Path(name).exists() else load(Path(name)).spec.fleet
+
+
+def _status(control: Control, fleet: str) -> FleetStatus:
+    from lifecycle.model.errors import SteadyError
+    from lifecycle.planning.status import fleet_status
+
+    observed, plan = control.controller.look(fleet)
+    if observed.record is None and not observed.runs:
+        raise SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets; see --state")
+    return fleet_status(observed, plan, control.clock.now())
+
+
+def _print_status(context: Context, status: FleetStatus) -> None:
+    from lifecycle.cli.tables import rendered, status_table
+
+    context.show(f"{status.fleet}: {status.sentence}")
+    for hold in status.holds:
+        context.show(f"held: {hold.node or status.fleet}: {hold.kind} by {hold.by}: {hold.reason}")
+    if status.nodes:
+        context.show(rendered(status_table(status), color=context.color))
+
+
+@click.command()
+@click.argument("node")
+@click.option("--limit", default=60, show_default=True, help="How many entries to look back.")
+@global_options
+@pass_context
+def why(context: Context, node: str, limit: int) -> int:
+    """Cause, evidence, action and result, from the journal."""
+    from lifecycle.model.errors import SteadyError
+    from lifecycle.model.ids import NodeName
+
+    name = NodeName.parse(node)
+    control = context.open(read_only=True)
+    entries = control.tracker.entries(name.fleet, str(name), limit)
+    if not entries:
+        raise SteadyError(f"nothing is recorded of {name}", fix=f"steady status {name.fleet}")
+    if context.json:
+        context.document({"node": str(name), "entries": list(entries)})
+        return 0
+    for entry in _told(entries):
+        context.show(entry)
+    _why_now(context, control, name.fleet, str(name))
+    return 0
+
+
+def _told(entries: tuple[Entry, ...]) -> list[str]:
+    """One line per action: an intent and its outcome are told together."""
+    from lifecycle.model.records import EntryKind
+
+    outcomes = {entry.op for entry in entries if entry.kind is EntryKind.OUTCOME}
+    unfinished = [e for e in entries if e.kind is EntryKind.INTENT and e.op not in outcomes]
+    lines = []
+    for entry in entries:
+        if entry.kind is EntryKind.INTENT and entry not in unfinished:
+            continue
+        result = "the controller was cut off here" if entry in unfinished else entry.result
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
+        parts = [part for part in (entry.cause, entry.evidence, entry.what, result) if part]
+        lines.append(f"{when}  {' → '.join(parts)}")
+    return lines
+
+
+def _why_now(context: Context, control: Control, fleet: str, node: str) -> None:
+    _, plan = control.controller.look(fleet)
+    for refusal in plan.refusals:
+        if refusal.node == node:
+            context.show(f"now: {refusal.action} refused ({refusal.guard}): {refusal.evidence}")
+            context.show(f"     override: {refusal.override}")
+    for waiting in plan.waiting:
+        if waiting.node == node:
+            context.show(f"now: waits for {waiting.what}")
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[NODE|RUN|FLEET]")
+@global_options
+@pass_context
+def history(context: Context, name: str | None) -> int:
+    """Attempts, checkpoints with their proof, hyperparameters, and steps lost by cause."""
+    control = context.open(read_only=True)
+    runs = _histories(control, name)
+    if context.json:
+        context.document({"runs": runs})
+        return 0
+    for run in runs:
+        _print_history(context, run)
+    return 0
+
+
+def _histories(control: Control, name: str | None) -> list[RunShown]:
+    from lifecycle.model.errors import SteadyError
+    from lifecycle.planning.history import run_shown
+
+    shown = []
+    for fleet in control.tracker.fleets():
+        observed, _ = control.controller.look(fleet)
+        for run in observed.runs.values():
+            if name is None or name in (run.run, fleet, *run.nodes):
+                attempts = control.tracker.attempts(fleet, run.run)
+                receipts = control.tracker.receipts(fleet, run.run, 1000)
+                shown.append(run_shown(run, attempts, receipts, observed.rejections))
+    if name is not None and not shown:
+        raise SteadyError(f"no run of {name!r} is recorded here", fix="`steady history` lists all runs")
+    return shown
+
+
+def _print_history(context: Context, run: RunShown) -> None:
+    lost = ", ".join(f"{steps} {cause}" for cause, steps in sorted(run.lost_steps.items())) or "none"
+    bound = "" if run.lost_steps_exact else " (a lower bound: a sudden death)"
+    context.show(f"{run.run}: {run.state}; steps lost: {lost}{bound}; spared by saves: {run.spared_steps}")
+    if run.hyperparameters:
+        context.show(f"  hyperparameters: {run.hyperparameters}")
+    for attempt in run.attempts:
+        proof = attempt.receipt
+        saved = f", checkpoint at step {proof.step} ({proof.digest[:12]})" if proof else ", no checkpoint"
+        steps = f"steps {attempt.from_step or 0} to {attempt.to_step if attempt.to_step is not None else '?'}"
+        ended = f"{attempt.outcome or 'under way'}{f' by {attempt.cause}' if attempt.cause else ''}"
+        again = f", {attempt.lost_steps} of them again" if attempt.lost_steps else ""
+        detail = f" [{attempt.detail}]" if attempt.detail else ""
+        where = f"{attempt.node} (incarnation {attempt.incarnation}, {attempt.market})"
+        context.show(f"  attempt {attempt.attempt} on {where}: {ended}, {steps}{again}{saved}{detail}")
+
+
+COMMANDS = (status, why, history)

@@ -1,0 +1,211 @@
+"""The operator's orders: checkpoint, stop, start, replace, terminate, suspend, unsuspend, allow-loss, sweep.
+
+Each is recorded first, then ticked until its outcome: 6 when a guard refuses, 9 when time runs out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.plans import seconds
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.controller import Control
+    from lifecycle.control.loop import Ticked
+    from lifecycle.model.ids import NodeName
+
+NODE = click.argument("node")
+FLEET = click.argument("fleet")
+REASON = click.option("--reason", required=True, help="Why; recorded and shown.")
+TIMEOUT = click.option(
+    "--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait for the outcome."
+)
+
+
+def _named(node: str) -> NodeName:
+    from lifecycle.model.ids import NodeName
+
+    return NodeName.parse(node)
+
+
+def _until_settled(context: Context, control: Control, node: NodeName, timeout: float) -> Ticked:
+    """Ticks until nothing is left to do or to wait for about this node; raises on a refusal."""
+    from lifecycle.cli.story import Story
+    from lifecycle.planning.explain import for_node, raise_refusals
+
+    story = Story(context, control)
+    ticked = control.controller.until(
+        node.fleet,
+        lambda t: for_node(t.plan, str(node)).settled,
+        timeout=timeout,
+        seen=lambda _: story.tell(node.fleet),
+    )
+    raise_refusals(for_node(ticked.plan, str(node)))
+    return ticked
+
+
+@click.command()
+@NODE
+@REASON
+@click.option("--for", "span", metavar="DURATION", help="Only for this long, e.g. 2h.")
+@TIMEOUT
+@global_options
+@pass_context
+def stop(context: Context, node: str, reason: str, span: str | None, timeout: float) -> int:
+    """Save, then stop the node: on demand it keeps its disk, spot is ended and comes back anew."""
+    control, name = context.open(), _named(node)
+    until = control.clock.now() + seconds(span) if span else None
+    control.operator.stop(name, reason, until)
+    _until_settled(context, control, name, timeout)
+    context.show(f"{name}: stopped; `steady start {name}` goes on")
+    return 0
+
+
+@click.command()
+@NODE
+@click.option("--resume", is_flag=True, help="Let its run go on, whatever policy or budget say.")
+@TIMEOUT
+@global_options
+@pass_context
+def start(context: Context, node: str, resume: bool, timeout: float) -> int:
+    """Lift the node's holds and start it."""
+    control, name = context.open(), _named(node)
+    control.operator.start(name, resume=resume)
+    ticked = _until_settled(context, control, name, timeout)
+    context.show(f"{name}: {_state(ticked, name)}")
+    return 0
+
+
+def _state(ticked: Ticked, node: NodeName) -> str:
+    from lifecycle.planning.status import fleet_status
+
+    status = fleet_status(ticked.observed, ticked.plan, ticked.record.at)
+    for shown in status.nodes:
+        if shown.node == str(node):
+            run = f", run {shown.run.state}" if shown.run else ""
+            return f"{shown.state}{run}"
+    return "not declared"
+
+
+@click.command()
+@NODE
+@click.option("--reason", default="asked for", help="Why; recorded and shown.")
+@TIMEOUT
+@global_options
+@pass_context
+def replace(context: Context, node: str, reason: str, timeout: float) -> int:
+    """Save, end the node's machine, and go on with a new one."""
+    control, name = context.open(), _named(node)
+    control.operator.replace(name, reason)
+    ticked = _until_settled(context, control, name, timeout)
+    context.show(f"{name}: replaced; {_state(ticked, name)}")
+    return 0
+
+
+@click.command()
+@NODE
+@REASON
+@TIMEOUT
+@global_options
+@pass_context
+def terminate(context: Context, node: str, reason: str, timeout: float) -> int:
+    """Save, then end the node's machine; it stays away until `steady start`."""
+    control, name = context.open(), _named(node)
+    control.operator.terminate(name, reason)
+    _until_settled(context, control, name, timeout)
+    context.show(f"{name}: terminated; `steady start {name}` brings it back")
+    return 0
+
+
+@click.command()
+@NODE
+@TIMEOUT
+@global_options
+@pass_context
+def checkpoint(context: Context, node: str, timeout: float) -> int:
+    """Ask for a checkpoint now, and train on."""
+    from lifecycle.cli.story import Story
+    from lifecycle.model.errors import SteadyError
+
+    control, name = context.open(), _named(node)
+    save = control.operator.checkpoint(name)
+    story = Story(context, control)
+
+    def answered(ticked: Ticked) -> bool:
+        report = ticked.observed.reports.get(str(name))
+        return report is not None and report.saving != save and save in report.answered
+
+    ticked = control.controller.until(name.fleet, answered, timeout=timeout, seen=lambda _: story.tell(name.fleet))
+    receipt = ticked.observed.reports[str(name)].receipt
+    if receipt is None or receipt.request != save:
+        raise SteadyError(f"{name}: its trainer did not save", fix=f"it trains on; steady why {name}")
+    context.show(f"{name}: checkpoint at step {receipt.step}, {receipt.size:,} bytes, {receipt.digest[:12]}")
+    return 0
+
+
+@click.command()
+@FLEET
+@REASON
+@click.option("--until", "span", metavar="DURATION", help="Only for this long, e.g. 12h.")
+@global_options
+@pass_context
+def suspend(context: Context, fleet: str, reason: str, span: str | None) -> int:
+    """Observe and alert only: nothing is made, stopped or ended."""
+    control = context.open()
+    until = control.clock.now() + seconds(span) if span else None
+    control.operator.suspend(fleet, reason, until)
+    context.show(f"{fleet}: suspended; `steady unsuspend {fleet}` lifts it")
+    return 0
+
+
+@click.command()
+@FLEET
+@global_options
+@pass_context
+def unsuspend(context: Context, fleet: str) -> int:
+    """Act again."""
+    lifted = context.open().operator.unsuspend(fleet)
+    context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended'}")
+    return 0
+
+
+@click.command("allow-loss")
+@click.argument("instance")
+@REASON
+@global_options
+@pass_context
+def allow_loss(context: Context, instance: str, reason: str) -> int:
+    """Let this one machine be ended without a save, once."""
+    from lifecycle.model.errors import SteadyError
+
+    control = context.open()
+    for fleet in control.tracker.fleets():
+        observed, _ = control.controller.look(fleet)
+        if any(machine.id == instance and machine.live for machine in observed.machines or ()):
+            machine = control.operator.allow_loss(fleet, instance, reason)
+            context.show(f"{machine.node}: {instance} may be ended without a save, once")
+            return 0
+    raise SteadyError(f"{instance} is no live machine of ours", fix="steady status -o json names the machines")
+
+
+@click.command()
+@click.option("--yes", "-y", is_flag=True, help="End what is listed.")
+@global_options
+@pass_context
+def sweep(context: Context, yes: bool) -> int:
+    """List machines that are provably ours and belong to no node; end them with --yes."""
+    control = context.open()
+    for fleet in control.tracker.fleets():
+        found = control.operator.strays(fleet)
+        for stray in found:
+            note = f"left alone: {stray.spared}" if stray.spared else "may be ended"
+            context.show(f"{stray.machine.id}  {stray.machine.node}  {note}")
+        for machine in control.operator.sweep(fleet, found) if yes else ():
+            context.show(f"{machine.id}  ended")
+    return 0
+
+
+COMMANDS = (checkpoint, stop, start, replace, terminate, suspend, unsuspend, allow_loss, sweep)

@@ -1,0 +1,209 @@
+"""Verbs that make a spec true: plan, apply, run, reconcile, destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lifecycle.cli.context import Context, global_options, pass_context
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.controller import Control
+    from lifecycle.control.loop import Ticked
+    from lifecycle.model.plan import Plan
+    from lifecycle.specfile import SpecFile
+
+SPEC = click.argument("spec", type=click.Path(path_type=Path))
+YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
+TAKE_OVER = click.option("--take-over", is_flag=True, help="The fleet was applied from another file; take it.")
+TIMEOUT = click.option(
+    "--timeout", type=float, default=900.0, show_default=True, help="Seconds to wait for the outcome."
+)
+
+
+@click.command()
+@SPEC
+@click.option("--detailed-exitcode", is_flag=True, help="0 nothing to do, 1 error, 2 changes.")
+@global_options
+@pass_context
+def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
+    """Show what apply would do. Changes nothing."""
+    found = _loaded(context, spec)
+    control = context.open(read_only=True)
+    _, planned = control.controller.look(found.spec.fleet, found.spec)
+    _show_plan(context, planned)
+    return 2 if detailed_exitcode and planned.actions else 0
+
+
+@click.command()
+@SPEC
+@YES
+@ALLOW_EMPTY
+@TAKE_OVER
+@TIMEOUT
+@global_options
+@pass_context
+def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool, timeout: float) -> int:
+    """Plan, ask, and act until every run trains or has ended."""
+    found = _buildable(context, spec)
+    control = context.open()
+    if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
+        return 1
+    return _tick_until(context, control, found.spec.fleet, lambda ticked: ticked.plan.settled, timeout)
+
+
+def _adopted(
+    context: Context, control: Control, found: SpecFile, *, yes: bool, allow_empty: bool, take_over: bool
+) -> bool:
+    """Makes the spec the spec of record, once its plan was shown and agreed to."""
+    source = found.source.absolute()
+    control.operator.check(found.spec, source, allow_empty=allow_empty, take_over=take_over)
+    _, planned = control.controller.look(found.spec.fleet, found.spec)
+    if planned.actions:
+        _show_plan(context, planned, talk=True)
+        if not _agreed(context, yes):
+            return False
+    control.operator.adopt(found.spec, found.text, source, allow_empty=allow_empty, take_over=take_over)
+    return True
+
+
+def _agreed(context: Context, yes: bool) -> bool:
+    from lifecycle.model.errors import WrongUsage
+
+    if yes:
+        return True
+    if not context.interactive:
+        raise WrongUsage("nobody is here to ask", fix="pass --yes to apply without asking")
+    return click.confirm("Do this?", err=True)
+
+
+@click.command()
+@SPEC
+@YES
+@ALLOW_EMPTY
+@TAKE_OVER
+@global_options
+@pass_context
+def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool) -> int:
+    """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
+    from lifecycle.cli.live import watch_to_the_end
+
+    found = _buildable(context, spec)
+    control = context.open()
+    if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
+        return 1
+    return watch_to_the_end(context, control, found.spec.fleet)
+
+
+@click.command()
+@click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--once", is_flag=True, help="One tick per fleet, then exit.")
+@click.option("--every", metavar="DURATION", help="Tick again and again, e.g. 30s.")
+@global_options
+@pass_context
+def reconcile(context: Context, specs: tuple[Path, ...], once: bool, every: str | None) -> int:
+    """Tick on the spec of record: the unattended entry point. Overlap is harmless."""
+    from lifecycle.cli.unattended import reconcile_every, reconcile_once
+    from lifecycle.model.errors import WrongUsage
+    from lifecycle.specfile import load_all
+
+    if once == (every is not None):
+        raise WrongUsage("say how often", fix="pass either --once or --every 30s")
+    found = load_all(specs)
+    control = context.open()
+    if every is None:
+        return reconcile_once(context, control, found)
+    return reconcile_every(context, control, found, seconds(every))
+
+
+@click.command()
+@SPEC
+@YES
+@TIMEOUT
+@global_options
+@pass_context
+def destroy(context: Context, spec: Path, yes: bool, timeout: float) -> int:
+    """Save and end every node of the fleet. Checkpoints and history are kept."""
+    found = _loaded(context, spec)
+    control, fleet = context.open(), found.spec.fleet
+    observed, _ = control.controller.look(fleet)
+    live = [machine for machine in observed.machines or () if machine.live]
+    if observed.record is None and not live:
+        context.say(f"{fleet}: nothing to destroy")
+        return 0
+    context.say(f"{fleet}: {len(live)} machines will be saved and ended")
+    if not _agreed(context, yes):
+        return 1
+    if control.operator.destroy(fleet) is None:
+        context.say(f"{fleet}: not applied; `steady sweep` lists what is left of it")
+        return 1
+    return _tick_until(context, control, fleet, lambda ticked: ticked.plan.settled, timeout)
+
+
+def _loaded(context: Context, path: Path) -> SpecFile:
+    from lifecycle.specfile import load
+
+    found = load(path)
+    for warning in found.warnings:
+        context.say(f"{warning} (warning)")
+    return found
+
+
+def _buildable(context: Context, path: Path) -> SpecFile:
+    """The spec, when this version does everything that it says."""
+    from lifecycle.model.errors import SpecError
+    from lifecycle.planning.unbuilt import unbuilt
+
+    found = _loaded(context, path)
+    faults = tuple(
+        found.fault(where, f"{what} not built yet in this version; `validate` accepts it, `apply` does not")
+        for where, what in unbuilt(found.spec)
+    )
+    if faults:
+        raise SpecError(faults, fix="leave these fields out for now")
+    return found
+
+
+def _show_plan(context: Context, planned: Plan, *, talk: bool = False) -> None:
+    from lifecycle.planning import explain
+
+    if context.json:
+        if not talk:
+            context.document(explain.document(planned))
+        return
+    (context.say if talk else context.show)(explain.text(planned))
+
+
+def _tick_until(
+    context: Context, control: Control, fleet: str, done: Callable[[Ticked], bool], timeout: float
+) -> int:
+    """Ticks until `done`, tells what happens meanwhile, and ends in the plan's last line or a refusal."""
+    from lifecycle.cli.story import Story
+    from lifecycle.planning import explain
+
+    story = Story(context, control)
+    ticked = control.controller.until(fleet, done, timeout=timeout, seen=lambda _: story.tell(fleet))
+    explain.raise_refusals(ticked.plan)
+    if context.json:
+        context.document(explain.document(ticked.plan))
+    else:
+        context.show(explain.summary(ticked.plan))
+    return 0
+
+
+def seconds(text: str) -> float:
+    """`30s` as a number. Raises WrongUsage."""
+    from lifecycle.model.errors import WrongUsage
+    from lifecycle.model.quantities import Duration
+
+    try:
+        return float(Duration.parse(text))
+    except ValueError as error:
+        raise WrongUsage(str(error), fix="write 30s, 10m or 2h") from None
+
+
+COMMANDS = (plan, apply, run, reconcile, destroy)

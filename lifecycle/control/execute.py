@@ -1,0 +1,203 @@
+"""Carries out a plan: the only place that calls mutating ports.
+
+Every action is journalled before (intent) and after (outcome). Orders and drains are written first;
+machines change last, after their creation claims, and only while the spec of record is still the one
+that was planned for. Every step may be repeated: a controller killed anywhere leaves nothing that the
+next tick does not put right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from lifecycle.model import plan as steps
+from lifecycle.model.errors import LostLease, SteadyError
+from lifecycle.model.plan import Action, Facts, Plan
+from lifecycle.model.records import Entry, EntryKind, Placement
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.compute import Compute
+from lifecycle.ports.provisioner import Provisioner
+from lifecycle.ports.tracker import Guard
+from lifecycle.tracker.controller import ControllerTracker
+
+
+class Executor:
+    """Executes for one fleet under one lease."""
+
+    def __init__(
+        self,
+        fleet: str,
+        guard: Guard,
+        *,
+        tracker: ControllerTracker,
+        compute: Compute,
+        provisioner: Provisioner,
+        clock: Clock,
+    ) -> None:
+        self._fleet, self._guard, self._clock = fleet, guard, clock
+        self._tracker, self._compute, self._provisioner = tracker, compute, provisioner
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            steps.Claim: self._claim,
+            steps.Release: self._release,
+            steps.Place: self._place,
+            steps.PowerOff: self._power_off,
+            steps.PowerOn: self._power_on,
+            steps.GiveOut: self._give_out,
+            steps.Instruct: self._instruct,
+            steps.EndStray: self._end_stray,
+        }
+
+    def record(self, facts: Facts) -> None:
+        """Writes what the observation settled."""
+        tracker, fleet, guard = self._tracker, self._fleet, self._guard
+        for attempt in facts.attempts:
+            tracker.put_attempt(fleet, attempt, guard)
+        for run in facts.runs:
+            tracker.put_run(fleet, run, guard)
+        for incarnation in facts.incarnations:
+            tracker.put_incarnation(fleet, incarnation, guard)
+        for receipt in facts.rejections:
+            tracker.reject(fleet, receipt, guard)
+        for node in facts.released:
+            tracker.release_drain(fleet, node, guard)
+        for hold in facts.spent:
+            tracker.lift(fleet, hold, guard)
+        for instance in facts.spent_allowances:
+            tracker.spend_allowance(fleet, instance, guard)
+        for entry in facts.entries:
+            tracker.journal(fleet, entry)
+
+    def execute(self, plan: Plan) -> tuple[str, ...]:
+        """Carries the plan out; returns one line per action that failed. Raises LostLease."""
+        errors: list[str] = []
+        machines = [action for action in plan.actions if _converges(action)]
+        for number, action in enumerate(plan.actions):
+            if action not in machines:
+                errors += self._one(self._op(number), action)
+        return (*errors, *self._machines(plan, machines))
+
+    def _op(self, number: int) -> str:
+        """Unique per action: the lease's version grows with every tick."""
+        return f"{self._guard.version}.{number}"
+
+    def _one(self, op: str, action: Action) -> Iterator[str]:
+        self._intend(op, action)
+        error = ""
+        try:
+            for step in action.steps:
+                self._handlers[type(step)](step)
+        except LostLease:
+            raise
+        except SteadyError as failed:
+            error = failed.what
+            yield f"{action.node}: {error}"
+        self._conclude(op, action, error)
+
+    def _machines(self, plan: Plan, actions: list[Action]) -> Iterator[str]:
+        """Creation claims and placements first, then one call for all nodes whose machines change."""
+        ready: dict[str, tuple[str, Action]] = {}
+        placements = []
+        for number, action in enumerate(actions):
+            op = self._op(1000 + number)
+            self._intend(op, action)
+            try:
+                placements.append(self._claimed(action))
+            except LostLease:
+                raise
+            except SteadyError as failed:
+                self._conclude(op, action, failed.what)
+                yield f"{action.node}: {failed.what}"
+            else:
+                ready[action.node] = (op, action)
+        if not placements:
+            return
+        self._recheck(plan)
+        for outcome in self._provisioner.converge(self._fleet, placements):
+            self._conclude(*ready[outcome.node], outcome.error)
+            if outcome.error:
+                yield f"{outcome.node}: {outcome.error}"
+
+    def _claimed(self, action: Action) -> Placement:
+        step = next(step for step in action.steps if isinstance(step, steps.Converge))
+        if step.claim is not None:
+            self._tracker.claim_incarnation(self._fleet, step.claim, self._guard)
+        self._tracker.place(self._fleet, step.placement, self._guard)
+        return step.placement
+
+    def _recheck(self, plan: Plan) -> None:
+        """A newer spec was applied meanwhile: this plan is of yesterday."""
+        record = self._tracker.spec(self._fleet)
+        if record is None or record.generation != plan.generation:
+            raise LostLease(f"{self._fleet}: the spec changed during the tick", fix="the next tick plans anew")
+
+    def _claim(self, step: steps.Claim) -> None:
+        self._tracker.claim_drain(self._fleet, step.claim, self._guard)
+
+    def _release(self, step: steps.Release) -> None:
+        self._tracker.release_drain(self._fleet, step.node, self._guard)
+
+    def _place(self, step: steps.Place) -> None:
+        self._tracker.place(self._fleet, step.placement, self._guard)
+
+    def _power_off(self, step: steps.PowerOff) -> None:
+        self._compute.power_off(step.machine)
+
+    def _power_on(self, step: steps.PowerOn) -> None:
+        self._compute.power_on(step.machine)
+
+    def _end_stray(self, step: steps.EndStray) -> None:
+        self._compute.end_stray(step.machine)
+
+    def _give_out(self, step: steps.GiveOut) -> None:
+        """The epoch first, by a conditional write; a predecessor's unused one is taken up instead."""
+        standing = self._tracker.give_out(self._fleet, step.attempt, self._guard)
+        self._tracker.put_run(self._fleet, msgspec.structs.replace(step.run, attempt=standing), self._guard)
+        if standing.open and standing.incarnation == step.attempt.incarnation:
+            self._tracker.order(self._fleet, step.order, self._guard)
+
+    def _instruct(self, step: steps.Instruct) -> None:
+        self._tracker.order(self._fleet, step.order, self._guard)
+
+    def _intend(self, op: str, action: Action) -> None:
+        self._journal(EntryKind.INTENT, op, action, "")
+
+    def _conclude(self, op: str, action: Action, error: str) -> None:
+        self._journal(EntryKind.OUTCOME, op, action, f"failed: {error}" if error else "done")
+
+    def _journal(self, kind: EntryKind, op: str, action: Action, result: str) -> None:
+        entry = Entry(
+            at=self._clock.now(),
+            kind=kind,
+            what=f"{action.kind}: {' + '.join(_word(step) for step in action.steps)}",
+            node=action.node,
+            op=op,
+            cause=action.reason.cause,
+            evidence=action.reason.evidence,
+            result=result,
+        )
+        self._tracker.journal(self._fleet, entry)
+
+
+def _converges(action: Action) -> bool:
+    return any(isinstance(step, steps.Converge) for step in action.steps)
+
+
+def _word(step: steps.Step) -> str:
+    if isinstance(step, steps.Converge):
+        return f"make incarnation {step.placement.incarnation}" if step.placement.present else "end the machine"
+    return _WORDS[type(step)]
+
+
+_WORDS: dict[type, str] = {
+    steps.Claim: "drain",
+    steps.Release: "end the drain",
+    steps.Place: "note the placement",
+    steps.PowerOff: "stop the machine",
+    steps.PowerOn: "start the machine",
+    steps.GiveOut: "give out an attempt",
+    steps.Instruct: "order the attempt again",
+    steps.EndStray: "end the stray machine",
+}

@@ -1,0 +1,299 @@
+"""What people ask for: the spec of record, holds, saves. Written to the tracker; ticks make it true.
+
+Every method checks first and writes once; a refusal changes nothing. `who` is recorded with each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from lifecycle.control.observe import observe
+from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.ids import NodeName
+from lifecycle.model.records import (
+    Allowance,
+    Desired,
+    Entry,
+    EntryKind,
+    Hold,
+    HoldKind,
+    Order,
+    Phase,
+    SpecRecord,
+)
+from lifecycle.model.states import RunState
+from lifecycle.model.world import Machine
+from lifecycle.planning import guards
+from lifecycle.planning.strays import Stray, strays
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.compute import Compute
+from lifecycle.ports.tracker import Guard
+from lifecycle.tracker.controller import ControllerTracker
+from lifecycle.tracker.lease import Leases
+
+LEASE_WAIT = 30.0
+
+
+class Operator:
+    """One person's orders. Writes are made under the fleet's lease, between ticks."""
+
+    def __init__(
+        self, *, tracker: ControllerTracker, leases: Leases, compute: Compute, clock: Clock, who: str
+    ) -> None:
+        self._tracker, self._leases, self._compute = tracker, leases, compute
+        self._clock, self._who = clock, who
+
+    # ---- the spec of record ----------------------------------------------------------------------
+
+    def check(self, spec: FleetSpec, source: Path, *, allow_empty: bool, take_over: bool) -> None:
+        """Raises GuardRefused where `adopt` would; writes nothing."""
+        standing = self._tracker.spec(spec.fleet)
+        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+
+    def adopt(self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool) -> SpecRecord:
+        """Makes `spec` the spec of record, and lifts what Ctrl-C held. Unchanged: nothing is written."""
+        with self._leases.held(spec.fleet, wait=LEASE_WAIT) as guard:
+            standing = self._tracker.spec(spec.fleet)
+            record = self._record(spec, text, source, standing, allow_empty=allow_empty)
+            self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+            if standing is None or _changed(standing, record):
+                self._tracker.set_spec(record, guard)
+                self._note(spec.fleet, "apply", evidence=f"generation {record.generation} of {source}")
+            self._lift(spec.fleet, guard, lambda hold: hold.kind is HoldKind.PAUSE)
+        return record
+
+    def _record(
+        self, spec: FleetSpec, text: str, source: Path, standing: SpecRecord | None, *, allow_empty: bool
+    ) -> SpecRecord:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        same = standing is not None and standing.digest == digest and not standing.destroying
+        generation = (standing.generation if standing else 0) + (0 if same else 1)
+        return SpecRecord(
+            fleet=spec.fleet,
+            generation=generation,
+            digest=digest,
+            source=str(source),
+            text=text,
+            spec=spec,
+            applied_at=self._clock.now(),
+            applied_by=self._who,
+            allow_empty=allow_empty,
+        )
+
+    @staticmethod
+    def _may_replace(
+        standing: SpecRecord | None, spec: FleetSpec, source: str, *, allow_empty: bool, take_over: bool
+    ) -> None:
+        if standing is None:
+            return
+        if standing.source != source and not take_over:
+            raise GuardRefused(
+                f"{spec.fleet} was applied from {standing.source}, not from {source}",
+                fix="give this fleet another name, or pass --take-over",
+            )
+        emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
+        if emptied and not allow_empty:
+            raise GuardRefused(
+                f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
+                fix="pass --allow-empty if that is meant; their work is saved first",
+            )
+
+    def destroy(self, fleet: str) -> SpecRecord | None:
+        """Marks the fleet for its end. None when nothing is recorded and no machine is left."""
+        with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            standing = self._tracker.spec(fleet)
+            if standing is None:
+                return None
+            if standing.destroying:
+                return standing
+            record = msgspec.structs.replace(standing, destroying=True, generation=standing.generation + 1)
+            self._tracker.set_spec(record, guard)
+            self._lift(fleet, guard, lambda hold: hold.kind is not HoldKind.SUSPEND)
+            self._note(fleet, "destroy", evidence="every node is to end, saved first")
+            return record
+
+    # ---- holds -----------------------------------------------------------------------------------
+
+    def stop(self, node: NodeName, reason: str, until: float | None) -> Hold:
+        return self._hold(HoldKind.STOP, node, reason, until=until)
+
+    def terminate(self, node: NodeName, reason: str) -> Hold:
+        return self._hold(HoldKind.TERMINATE, node, reason)
+
+    def replace(self, node: NodeName, reason: str) -> Hold:
+        machine = self._machine(node)
+        return self._hold(HoldKind.REPLACE, node, reason, instance=machine.id)
+
+    def suspend(self, fleet: str, reason: str, until: float | None) -> Hold:
+        self._recorded(fleet)
+        return self._put(fleet, HoldKind.SUSPEND, None, reason, until=until)
+
+    def unsuspend(self, fleet: str) -> int:
+        """Lifts every suspension; returns how many there were."""
+        with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            return self._lift(fleet, guard, lambda hold: hold.kind is HoldKind.SUSPEND)
+
+    def pause(self, fleet: str) -> Hold:
+        """What Ctrl-C asks for: save and stop everything until the next `run` or `apply`."""
+        return self._put(fleet, HoldKind.PAUSE, None, "Ctrl-C in `steady run`")
+
+    def start(self, node: NodeName, *, resume: bool) -> None:
+        """Lifts the node's holds; with `resume` its run's next attempt may start, whatever held it back."""
+        self._declared(node)
+        with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
+            mine = (HoldKind.STOP, HoldKind.TERMINATE)
+            self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
+            if resume:
+                self._allow(node, guard)
+            self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
+
+    def _allow(self, node: NodeName, guard: Guard) -> None:
+        observed = self._tracker.observe(node.fleet)
+        record = self._recorded(node.fleet)
+        run = observed.runs.get(record.spec.run_of(node))
+        if run is None or run.attempt is None:
+            return
+        if run.state is RunState.COMPLETED:
+            raise SteadyError(
+                f"{run.run} has completed", fix="give `train.run` another name in the spec to train again"
+            )
+        if not run.attempt.open:
+            allowed = msgspec.structs.replace(run, allowed=run.attempt.number + 1)
+            self._tracker.put_run(node.fleet, allowed, guard)
+
+    def checkpoint(self, node: NodeName) -> str:
+        """Orders one save without a stop; returns its id, which the receipt will carry."""
+        self._declared(node)
+        with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
+            observed = self._tracker.observe(node.fleet)
+            order, report = observed.orders.get(str(node)), observed.reports.get(str(node))
+            training = report is not None and report.phase in (Phase.TRAINING, Phase.SAVING)
+            if order is None or order.assignment is None or not training:
+                raise SteadyError(f"{node} is not training", fix=f"steady status {node.fleet}")
+            save = f"save-{order.number + 1}"
+            asked = Order(
+                node=str(node),
+                number=order.number + 1,
+                incarnation=order.incarnation,
+                desired=Desired.SAVED,
+                reason=f"checkpoint asked by {self._who}",
+                at=self._clock.now(),
+                assignment=order.assignment,
+                save=save,
+            )
+            self._tracker.order(node.fleet, asked, guard)
+            self._note(node.fleet, "checkpoint", node=str(node))
+            return save
+
+    def allow_loss(self, fleet: str, instance: str, reason: str) -> Machine:
+        """One machine may be ended without a save, once."""
+        machine = next((m for m in self._compute.machines(fleet) if m.id == instance and m.live), None)
+        if machine is None:
+            raise SteadyError(f"{instance} is no live machine of {fleet}", fix=f"steady status {fleet}")
+        allowance = Allowance(instance=instance, reason=reason, by=self._who, at=self._clock.now())
+        self._tracker.allow_loss(fleet, allowance)
+        self._note(fleet, "allow-loss", node=machine.node, evidence=reason)
+        return machine
+
+    # ---- strays ----------------------------------------------------------------------------------
+
+    def strays(self, fleet: str) -> tuple[Stray, ...]:
+        """Live machines that are provably ours and belong to no node any more."""
+        return strays(observe(fleet, self._compute, self._tracker), self._clock.now())
+
+    def sweep(self, fleet: str, found: tuple[Stray, ...]) -> tuple[Machine, ...]:
+        """Ends those that nothing speaks for; returns them."""
+        ended = tuple(stray.machine for stray in found if not stray.spared)
+        for machine in ended:
+            self._note(fleet, "sweep", node=machine.node, evidence=f"{machine.id} belongs to no node")
+            self._compute.end_stray(machine)
+        return ended
+
+    # ---- checks and writes -----------------------------------------------------------------------
+
+    def _recorded(self, fleet: str) -> SpecRecord:
+        record = self._tracker.spec(fleet)
+        if record is None:
+            raise SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets")
+        return record
+
+    def _declared(self, node: NodeName) -> None:
+        record = self._recorded(node.fleet)
+        if node not in record.spec.nodes():
+            pools = ", ".join(f"{name} (0..{pool.nodes - 1})" for name, pool in record.spec.pools.items())
+            raise WrongUsage(f"{node} is not a node of the applied spec", fix=f"its pools: {pools}")
+
+    def _machine(self, node: NodeName) -> Machine:
+        self._declared(node)
+        for machine in self._compute.machines(node.fleet):
+            if machine.node == str(node) and machine.live:
+                return machine
+        raise SteadyError(f"{node} has no machine to replace", fix=f"steady status {node.fleet}")
+
+    def _hold(
+        self,
+        kind: HoldKind,
+        node: NodeName,
+        reason: str,
+        *,
+        instance: str | None = None,
+        until: float | None = None,
+    ) -> Hold:
+        self._declared(node)
+        return self._put(node.fleet, kind, str(node), reason, instance=instance, until=until)
+
+    def _put(
+        self,
+        fleet: str,
+        kind: HoldKind,
+        node: str | None,
+        reason: str,
+        *,
+        instance: str | None = None,
+        until: float | None = None,
+    ) -> Hold:
+        with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            hold = Hold(
+                id=f"{kind}-{guard.version}",
+                fleet=fleet,
+                kind=kind,
+                node=node,
+                reason=reason,
+                by=self._who,
+                at=self._clock.now(),
+                instance=instance,
+                until=until,
+            )
+            self._tracker.hold(fleet, hold, guard)
+            self._note(fleet, kind, node=node, evidence=reason)
+        return hold
+
+    def _lift(self, fleet: str, guard: Guard, which: Callable[[Hold], bool]) -> int:
+        lifted = [hold for hold in self._tracker.observe(fleet).holds if which(hold)]
+        for hold in lifted:
+            self._tracker.lift(fleet, hold, guard)
+        return len(lifted)
+
+    def _note(self, fleet: str, what: str, *, node: str | None = None, evidence: str = "") -> None:
+        entry = Entry(
+            at=self._clock.now(),
+            kind=EntryKind.COMMAND,
+            what=what,
+            node=node,
+            cause="operator",
+            evidence=evidence,
+            result=f"by {self._who}",
+        )
+        self._tracker.journal(fleet, entry)
+
+
+def _changed(standing: SpecRecord, record: SpecRecord) -> bool:
+    def core(each: SpecRecord) -> tuple[object, ...]:
+        return each.digest, each.source, each.destroying, each.allow_empty
+
+    return core(standing) != core(record)

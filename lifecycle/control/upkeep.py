@@ -1,0 +1,81 @@
+"""Prunes the checkpoint store: only the controller does, and never what is still needed.
+
+Kept are the newest `keep` sound receipts of a run (two at least) and whatever the standing order offers
+to resume from. A receipt is marked first, so that nobody resumes from what is about to go; it stays as
+history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lifecycle.model.errors import LostLease, SteadyError
+from lifecycle.model.records import Receipt, Run
+from lifecycle.model.world import Observed
+from lifecycle.planning.receipts import eligible, retained
+from lifecycle.ports.checkpoints import ObjectStore
+from lifecycle.ports.tracker import Guard
+from lifecycle.tracker.controller import ControllerTracker
+
+LOOK_BACK = 200
+
+
+class Upkeep:
+    """Remembers which runs have had no new receipt since it last looked."""
+
+    def __init__(self, tracker: ControllerTracker, store: ObjectStore) -> None:
+        self._tracker, self._store = tracker, store
+        self._seen: dict[str, tuple[int, str]] = {}
+
+    def tidy(self, observed: Observed, guard: Guard) -> tuple[str, ...]:
+        """Prunes every run that has something new; returns one line per failure."""
+        return tuple(error for run in observed.runs.values() for error in self._tidy(observed, run, guard))
+
+    def _tidy(self, observed: Observed, run: Run, guard: Guard) -> Iterator[str]:
+        keep = self._keep(observed, run)
+        mark = self._mark(observed, run)
+        if keep is None or mark is None or self._seen.get(run.run) == mark:
+            return
+        try:
+            self._prune(observed, run, keep, guard)
+        except LostLease:
+            raise
+        except SteadyError as error:
+            yield f"{run.run}: pruning: {error.what}"
+        else:
+            self._seen[run.run] = mark
+
+    @staticmethod
+    def _keep(observed: Observed, run: Run) -> int | None:
+        """How many to keep; None when the spec no longer declares the run's pool: then all are kept."""
+        pool = observed.record.spec.pools.get(run.pool) if observed.record else None
+        return pool.checkpoint.keep if pool else None
+
+    @staticmethod
+    def _mark(observed: Observed, run: Run) -> tuple[int, str] | None:
+        report = observed.reports.get(run.attempt.node) if run.attempt else None
+        if report is None or report.receipt is None or report.receipt.run != run.run:
+            return None
+        return (run.attempt.number if run.attempt else 0, report.receipt.digest)
+
+    def _prune(self, observed: Observed, run: Run, keep: int, guard: Guard) -> None:
+        found = self._tracker.receipts(observed.fleet, run.run, LOOK_BACK)
+        kept = retained(eligible(found, observed.rejections, run.attempt), keep)
+        needed = {receipt.digest for receipt in kept} | self._offered(observed)
+        for receipt in found:
+            if receipt.digest not in needed and not receipt.pruned:
+                self._tracker.mark_pruned(observed.fleet, receipt, guard)
+                self._remove(receipt)
+
+    @staticmethod
+    def _offered(observed: Observed) -> set[str]:
+        """What a standing order offers to resume from."""
+        assignments = (order.assignment for order in observed.orders.values())
+        return {receipt.digest for a in assignments if a is not None for receipt in a.resume}
+
+    def _remove(self, receipt: Receipt) -> None:
+        """The manifest first: without it nothing of the checkpoint counts."""
+        keys = list(self._store.keys(f"{receipt.prefix}/"))
+        manifest = f"{receipt.prefix}/manifest.json"
+        self._store.remove([manifest])
+        self._store.remove([key for key in keys if key != manifest])

@@ -1,0 +1,192 @@
+"""The plan: a value that people read before machines obey.
+
+An `Action` is one intended change in the operator's words; its `steps` are what this tick would do
+towards it. What waits for something already under way is `Waiting`; what a guard holds back, `Refusal`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+import msgspec
+
+from lifecycle.model.records import (
+    Attempt,
+    DrainClaim,
+    Entry,
+    Hold,
+    Incarnation,
+    Order,
+    Placement,
+    Receipt,
+    Run,
+)
+from lifecycle.model.world import Machine
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable value with named fields."""
+
+
+class Claim(Value, frozen=True, kw_only=True, tag="claim"):
+    """Claim the drain of a machine: its agent saves and stops what trains there."""
+
+    claim: DrainClaim
+
+
+class Release(Value, frozen=True, kw_only=True, tag="release"):
+    """Give the drain claim back."""
+
+    node: str
+
+
+class Converge(Value, frozen=True, kw_only=True, tag="converge"):
+    """Store the placement and bring the node's machine to it: made, replaced or ended."""
+
+    placement: Placement
+    claim: Incarnation | None = None
+    """The creation claim to write first, where a machine is to be made."""
+
+
+class Place(Value, frozen=True, kw_only=True, tag="place"):
+    """Store a placement that needs no change of machines."""
+
+    placement: Placement
+
+
+class PowerOff(Value, frozen=True, kw_only=True, tag="power_off"):
+    machine: Machine
+
+
+class PowerOn(Value, frozen=True, kw_only=True, tag="power_on"):
+    machine: Machine
+
+
+class GiveOut(Value, frozen=True, kw_only=True, tag="give_out"):
+    """Give out an attempt (an epoch) and order the agent to start it."""
+
+    run: Run
+    attempt: Attempt
+    order: Order
+
+
+class Instruct(Value, frozen=True, kw_only=True, tag="instruct"):
+    """Write an order that gives out no attempt."""
+
+    order: Order
+
+
+class EndStray(Value, frozen=True, kw_only=True, tag="end_stray"):
+    machine: Machine
+
+
+Step = Claim | Release | Converge | Place | PowerOff | PowerOn | GiveOut | Instruct | EndStray
+
+
+class Kind(StrEnum):
+    """What the operator sees happen to a node. The order is the order of the plan: safety first."""
+
+    STOP = "checkpoint-stop"
+    SAVE = "checkpoint"
+    DESTROY = "destroy"
+    REPLACE = "replace"
+    CREATE = "create"
+    START = "start"
+    RESUME = "resume"
+
+
+SYMBOLS = {
+    Kind.STOP: "‖",
+    Kind.SAVE: "‖",
+    Kind.DESTROY: "-",
+    Kind.REPLACE: "+-",
+    Kind.CREATE: "+",
+    Kind.START: "▶",
+    Kind.RESUME: "▶",
+}
+
+
+class Reason(Value, frozen=True, kw_only=True):
+    """Why an action is there: the cause, and the facts behind it."""
+
+    cause: str
+    evidence: str
+
+
+class Action(Value, frozen=True, kw_only=True):
+    kind: Kind
+    node: str
+    reason: Reason
+    steps: tuple[Step, ...]
+    lost_steps: int = 0
+    """At most this many steps would have to be done again."""
+    cost_per_hour: float | None = 0.0
+    """Dollars per hour more (or less) than now; None when the price is not known."""
+
+
+class Refusal(Value, frozen=True, kw_only=True):
+    action: Kind
+    node: str
+    guard: str
+    evidence: str
+    override: str
+
+
+class Waiting(Value, frozen=True, kw_only=True):
+    node: str
+    what: str
+    until: float | None = None
+
+
+class Drift(Value, frozen=True, kw_only=True):
+    """One named difference between what is declared and what is."""
+
+    node: str
+    field: str
+    desired: str
+    actual: str
+    policy: str
+    preexisting: bool = True
+    """Seen in the world, not caused by a change of the spec."""
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    fleet: str
+    generation: int
+    drift: tuple[Drift, ...] = ()
+    actions: tuple[Action, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Actual equals desired, as far as anything may be done about it."""
+        return not self.actions and not self.waiting
+
+    def count(self, kind: Kind) -> int:
+        return Counter(action.kind for action in self.actions)[kind]
+
+    @property
+    def lost_steps(self) -> int:
+        return sum(action.lost_steps for action in self.actions)
+
+    @property
+    def cost_per_hour(self) -> float | None:
+        """The change in dollars per hour; None when a price is not known."""
+        costs = [action.cost_per_hour for action in self.actions]
+        return None if None in costs else sum(cost for cost in costs if cost)
+
+
+class Facts(Value, frozen=True, kw_only=True):
+    """What an observation settles: records to write before planning. No machine is touched by them."""
+
+    runs: tuple[Run, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    incarnations: tuple[Incarnation, ...] = ()
+    rejections: tuple[Receipt, ...] = ()
+    released: tuple[str, ...] = ()
+    """Nodes whose drain claim names a machine that is gone, or has run out."""
+    spent: tuple[Hold, ...] = ()
+    spent_allowances: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()

@@ -1,0 +1,38 @@
+"""Tag keys on every machine, and what makes a machine ours.
+
+No slash in a key: EC2 serves only such tags through instance metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lifecycle.model.ids import NodeName
+
+OWNER = "steady:owner"
+FLEET = "steady:fleet"
+POOL = "steady:pool"
+NODE = "steady:node"
+INCARNATION = "steady:incarnation"
+STATE = "steady:state"
+RUN = "steady:run"
+FINGERPRINT = "steady:fingerprint"
+
+IDENTITY = (OWNER, FLEET, POOL, NODE, INCARNATION)
+"""Set in the call that creates the machine, never changed after."""
+
+
+def identity(owner: str, node: NodeName, incarnation: int) -> dict[str, str]:
+    """The tags that say whose machine it is and which node it fills."""
+    return {
+        OWNER: owner,
+        FLEET: node.fleet,
+        POOL: node.pool,
+        NODE: str(node),
+        INCARNATION: str(incarnation),
+    }
+
+
+def owned(tags: Mapping[str, str], owner: str, fleet: str) -> bool:
+    """Whether a machine with these tags is ours and of this fleet. Anything else is never touched."""
+    return tags.get(OWNER) == owner and tags.get(FLEET) == fleet and NODE in tags and INCARNATION in tags

@@ -1,0 +1,81 @@
+"""Actual: machines as the provider shows them, and everything one tick saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lifecycle.model.fleet import Market
+from lifecycle.model.ids import NodeName
+from lifecycle.model.records import (
+    Allowance,
+    DrainClaim,
+    Hold,
+    HoldKind,
+    Incarnation,
+    Order,
+    Placement,
+    Receipt,
+    Report,
+    Run,
+    SpecRecord,
+    Tick,
+)
+from lifecycle.model.states import LIVE, Cause, InstanceState
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine of ours in the provider's list. `impaired`: a status check of the provider failed."""
+
+    id: str
+    node: str
+    incarnation: int
+    state: InstanceState
+    market: Market
+    launched_at: float
+    instance_type: str = ""
+    zone: str = ""
+    tags: Mapping[str, str] = {}
+    impaired: bool = False
+    cause: Cause | None = None
+    """Why it stopped or ended, where the provider says."""
+    ending: bool = False
+    """On its way to terminated, and not to be brought back."""
+    ended_at: float | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading of the world. `machines` is None when the provider could not be read in full."""
+
+    fleet: str
+    record: SpecRecord | None = None
+    machines: tuple[Machine, ...] | None = ()
+    unreadable: str = ""
+    placements: Mapping[str, Placement] = {}
+    incarnations: Mapping[tuple[str, int], Incarnation] = {}
+    """The creation claims of every placement and of every machine listed."""
+    drains: Mapping[str, DrainClaim] = {}
+    orders: Mapping[str, Order] = {}
+    reports: Mapping[str, Report] = {}
+    runs: Mapping[str, Run] = {}
+    receipts: Mapping[str, tuple[Receipt, ...]] = {}
+    """Of the runs that may need a resume point: sound receipts, greatest (epoch, step) first."""
+    holds: tuple[Hold, ...] = ()
+    allowances: Mapping[str, Allowance] = {}
+    rejections: frozenset[str] = frozenset()
+    """Digests of receipts whose objects turned out unsound."""
+    last_tick: Tick | None = None
+
+    def nodes(self) -> tuple[NodeName, ...]:
+        """Every node that the tracker or the provider knows, in natural order."""
+        names = {*self.placements, *(machine.node for machine in self.machines or ())}
+        return tuple(sorted(NodeName.parse(name) for name in names))
+
+    def suspended(self, now: float) -> Hold | None:
+        """The hold that suspends the fleet, if one is active."""
+        return next((h for h in self.holds if h.kind is HoldKind.SUSPEND and h.active(now)), None)

@@ -1,0 +1,109 @@
+"""The agent's steps between an ask and its end, decided from facts alone.
+
+A save is proven by a complete checkpoint that was not there when it was asked for, or, once the trainer
+has ended, by one whose step is at least the trainer's own progress. Files are asked first; ranks that
+catch a signal get it a second later unless the helper has registered. Under a provider's deadline nobody
+is killed: the machine's end does that, and a late save is still worth shipping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.node import Ask, AskMode, Demand
+from lifecycle.ports.trainer import LocalCheckpoint
+
+SIGNAL_AFTER = 1.0
+KILL_AFTER = 5.0
+
+
+class Move(StrEnum):
+    """What to do next about an ask."""
+
+    WAIT = "wait"
+    SIGNAL = "signal"
+    TERMINATE = "terminate"
+    KILL = "kill"
+    REFUSE = "refuse"
+    """Take the ask back and let it train on: a person has to decide."""
+    ANSWERED = "answered"
+    """A save without exit is done."""
+    GIVE_UP = "give up"
+    """A save without exit did not come."""
+
+
+class Trainee(msgspec.Struct, frozen=True, kw_only=True):
+    """The trainer as last looked at."""
+
+    alive: bool
+    helper: bool = False
+    progress: int | None = None
+    checkpoints: Sequence[LocalCheckpoint] = ()
+    shipped: frozenset[tuple[str, str]] = frozenset()
+
+
+def begin(demand: Demand, trainee: Trainee, now: float) -> Ask:
+    """A fresh ask, which remembers what was there before it."""
+    present = tuple((found.name, found.signature) for found in trainee.checkpoints)
+    before = trainee.checkpoints[-1].step if trainee.checkpoints else None
+    return Ask(demand=demand, asked_at=now, baseline=present, before=before)
+
+
+def tightened(ask: Ask, demand: Demand, now: float) -> Ask:
+    """The same ask under a stricter demand: who has begun to save is not asked twice."""
+    if demand.mode is AskMode.SAVE_AND_EXIT and ask.demand.mode is AskMode.SAVE:
+        return msgspec.structs.replace(ask, demand=demand, asked_at=now, signalled=False)
+    return msgspec.structs.replace(ask, demand=demand)
+
+
+def proof(ask: Ask, trainee: Trainee) -> LocalCheckpoint | None:
+    """The checkpoint that answers the ask, if it is there."""
+    fresh = [c for c in trainee.checkpoints if (c.name, c.signature) not in ask.baseline]
+    if fresh:
+        return fresh[-1]
+    if not trainee.alive and trainee.progress is not None and trainee.checkpoints:
+        newest = trainee.checkpoints[-1]
+        return newest if newest.step >= trainee.progress else None
+    return None
+
+
+def unshipped(trainee: Trainee) -> LocalCheckpoint | None:
+    """The newest complete checkpoint, when it has no receipt yet. Older ones are not worth the time."""
+    if not trainee.checkpoints:
+        return None
+    newest = trainee.checkpoints[-1]
+    return None if (newest.name, newest.signature) in trainee.shipped else newest
+
+
+def next_move(ask: Ask, trainee: Trainee, now: float) -> Move:
+    """What to do about this ask now. A trainer that has ended needs nothing more of it."""
+    if not trainee.alive:
+        return Move.WAIT
+    if ask.demand.mode is AskMode.SAVE:
+        return _while_saving(ask, trainee, now)
+    if not ask.signalled and not trainee.helper and now >= ask.asked_at + SIGNAL_AFTER:
+        return Move.SIGNAL
+    if ask.demand.deadline is not None:
+        return Move.WAIT
+    return _after_grace(ask, trainee, now)
+
+
+def _while_saving(ask: Ask, trainee: Trainee, now: float) -> Move:
+    found = proof(ask, trainee)
+    if found is not None:
+        return Move.ANSWERED if (found.name, found.signature) in trainee.shipped else Move.WAIT
+    return Move.GIVE_UP if now >= ask.asked_at + ask.demand.grace else Move.WAIT
+
+
+def _after_grace(ask: Ask, trainee: Trainee, now: float) -> Move:
+    if ask.terminated_at is not None:
+        due = ask.killed_at is None and now >= ask.terminated_at + KILL_AFTER
+        return Move.KILL if due else Move.WAIT
+    if now < ask.asked_at + ask.demand.grace:
+        return Move.WAIT
+    saved = proof(ask, trainee) is not None
+    return Move.TERMINATE if saved or ask.demand.policy is WithoutCheckpoint.FORCE else Move.REFUSE

@@ -1,0 +1,58 @@
+"""Drift: named differences between what is declared and what is, with the policy for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lifecycle.model.plan import Drift
+from lifecycle.model.states import InstanceState
+from lifecycle.planning import attempts
+from lifecycle.planning.view import NodeView
+
+
+def compare(view: NodeView) -> Iterator[Drift]:
+    """Every difference on one node, worst first."""
+    if view.pool is None:
+        if view.machine is not None:
+            yield _drift(view, "present", "no", f"machine {view.machine.id}", "restore", preexisting=False)
+        return
+    yield from _power(view)
+    yield from _kind(view)
+    yield from _train(view)
+
+
+def _power(view: NodeView) -> Iterator[Drift]:
+    machine = view.machine
+    if machine is None or view.pool is None:
+        return
+    if machine.state is InstanceState.STOPPED and view.wanted.powered and view.wanted.present:
+        someone = view.stored is None or view.stored.powered
+        yield _drift(view, "power", "on", "off", view.pool.drift.power, preexisting=someone)
+
+
+def _kind(view: NodeView) -> Iterator[Drift]:
+    machine, pool = view.machine, view.pool
+    if machine is None or pool is None or not view.wanted.present:
+        return
+    if machine.market is not view.wanted.market:
+        yield _drift(view, "market", view.wanted.market, machine.market, pool.drift.market, preexisting=False)
+    if pool.instance_types and machine.instance_type not in pool.instance_types:
+        wanted = ", ".join(pool.instance_types)
+        yield _drift(
+            view, "instance_type", wanted, machine.instance_type, pool.drift.instance_type, preexisting=False
+        )
+
+
+def _train(view: NodeView) -> Iterator[Drift]:
+    attempt = view.attempt
+    if attempt is None or not attempt.open or view.pool is None:
+        return
+    wanted = attempts.fingerprint(view.pool)
+    if attempt.fingerprint != wanted:
+        yield _drift(view, "train", wanted, attempt.fingerprint, "restore", preexisting=False)
+
+
+def _drift(view: NodeView, field: str, desired: str, actual: str, policy: str, *, preexisting: bool) -> Drift:
+    return Drift(
+        node=view.node, field=field, desired=desired, actual=actual, policy=policy, preexisting=preexisting
+    )

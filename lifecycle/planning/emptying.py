@@ -1,0 +1,161 @@
+"""The pass table: may this machine be stopped or ended now, and if not, what comes first?
+
+It passes at once when the provider says it is gone or going; when no attempt was ever given to it; when its
+run has stopped with a receipt that covers the last reported step; or when its agent has answered this very
+drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays refused until a person
+acts; a silent agent is unknown, and unknown is never dead.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.plan import Claim, Release, Step
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import Desired, DrainClaim, DrainOutcome
+from lifecycle.model.states import Cause, InstanceState, StopReason
+from lifecycle.planning.view import SILENT_AFTER, NodeView
+
+CLAIM_SECONDS = 600.0
+RENEW_BEFORE = 120.0
+ALLOW_LOSS = "steady allow-loss {instance} --reason ..."
+
+
+class Purpose(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a machine is emptied. `key` tells one decision from the next: a hold's id, a generation."""
+
+    reason: StopReason
+    cause: Cause
+    key: str
+
+
+class Passed(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing stands in the way. `evidence` says why, `lost` how many steps go with it."""
+
+    evidence: str
+    lost: int = 0
+
+
+class First(msgspec.Struct, frozen=True, kw_only=True):
+    """These steps come first; with none, there is only waiting, until `until`."""
+
+    steps: tuple[Step, ...]
+    what: str
+    until: float | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    guard: str
+    evidence: str
+    override: str
+    steps: tuple[Step, ...] = ()
+
+
+Verdict = Passed | First | Refused
+
+
+def empty(view: NodeView, purpose: Purpose) -> Verdict:
+    """What the pass table says of the machine in place."""
+    machine = view.machine
+    assert machine is not None
+    return _at_once(view) or _answered(view, purpose) or _without_agent(view) or _drain(view, purpose)
+
+
+def drain_id(view: NodeView, purpose: Purpose) -> str:
+    """Stable for one decision about one machine, so that a repeat asks nothing twice."""
+    assert view.machine is not None
+    loss = ".loss" if view.policy is WithoutCheckpoint.FORCE else ""
+    return f"{view.machine.id}.{purpose.reason}.{purpose.key}{loss}"
+
+
+def _at_once(view: NodeView) -> Passed | None:
+    assert view.machine is not None
+    if not _ordered(view):
+        return Passed(evidence="nothing was ever started on it")
+    attempt = view.attempt
+    if attempt is None or attempt.open:
+        return None
+    saved = attempt.receipt.step if attempt.receipt else None
+    if attempt.to_step is None or (saved is not None and saved >= attempt.to_step):
+        return Passed(evidence=f"its run is {attempt.outcome}, saved at step {saved}")
+    return None
+
+
+def _ordered(view: NodeView) -> bool:
+    """Whether an attempt may have started on this machine."""
+    assert view.machine is not None
+    order = view.order
+    ordered = order is not None and order.incarnation == view.machine.incarnation
+    return view.attempt is not None or (ordered and order is not None and order.desired is not Desired.STOPPED)
+
+
+def _answered(view: NodeView, purpose: Purpose) -> Verdict | None:
+    drained = view.report.drained if view.report else None
+    if drained is None or drained.drain not in {drain_id(view, purpose), _claimed(view)}:
+        return None
+    if drained.outcome is not DrainOutcome.REFUSED:
+        step = drained.receipt.step if drained.receipt else None
+        lost = max(0, (drained.step or 0) - (step or 0)) if drained.outcome is DrainOutcome.FORCED else 0
+        saved = f", saved at step {step}" if step is not None else ""
+        return Passed(evidence=f"drained: {drained.outcome}{saved}", lost=lost)
+    if view.loss_allowed and not drained.drain.endswith(".loss"):
+        return None
+    return _refused(view, f"its trainer did not save within {spoken(view.grace)}: {drained.detail}")
+
+
+def _claimed(view: NodeView) -> str:
+    return view.drain.drain if view.drain else ""
+
+
+def _refused(view: NodeView, evidence: str) -> Refused:
+    assert view.machine is not None
+    ours = view.drain is not None and view.drain.by.startswith("controller")
+    return Refused(
+        guard="without_checkpoint: refuse",
+        evidence=evidence,
+        override=ALLOW_LOSS.format(instance=view.machine.id),
+        steps=(Release(node=view.node),) if ours else (),
+    )
+
+
+def _without_agent(view: NodeView) -> Verdict | None:
+    """A machine that is off, or an agent that does not answer: nobody is there to save."""
+    assert view.machine is not None
+    if view.loss_allowed and view.silence > SILENT_AFTER:
+        return Passed(evidence="loss allowed by an operator", lost=view.unsaved_steps)
+    if view.machine.state is InstanceState.STOPPED:
+        if view.policy is WithoutCheckpoint.FORCE:
+            return Passed(evidence="it is off; without_checkpoint: force", lost=view.unsaved_steps)
+        return _refused(view, "it is off, and what its disk holds was never confirmed as saved")
+    if view.silence > SILENT_AFTER:
+        return First(steps=(), what=f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
+    return None
+
+
+def _drain(view: NodeView, purpose: Purpose) -> First:
+    assert view.machine is not None
+    claim, wanted = view.drain, drain_id(view, purpose)
+    until = (claim.asked_at if claim else view.now) + view.grace
+    if claim is not None and claim.instance == view.machine.id and not _needs_claim(view, claim, wanted):
+        return First(steps=(), what=f"its drain by {claim.by}", until=until)
+    mine = DrainClaim(
+        node=view.node,
+        instance=view.machine.id,
+        drain=wanted,
+        by="controller",
+        purpose=purpose.reason,
+        cause=purpose.cause,
+        asked_at=claim.asked_at if claim and claim.drain == wanted else view.now,
+        grace=view.grace,
+        policy=view.policy,
+        expires_at=view.now + view.grace + CLAIM_SECONDS,
+    )
+    return First(steps=(Claim(claim=mine),), what="its drain", until=until)
+
+
+def _needs_claim(view: NodeView, claim: DrainClaim, wanted: str) -> bool:
+    """Ours is to be renewed, or replaced by a stricter one; another's is left alone."""
+    if not claim.by.startswith("controller"):
+        return False
+    return claim.drain != wanted or claim.expires_at - view.now < RENEW_BEFORE

@@ -1,0 +1,114 @@
+"""A plan in the words people read: observed drift, desired changes, actions, refusals, and one last line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from lifecycle.model.codec import plain
+from lifecycle.model.errors import GuardRefused
+from lifecycle.model.plan import SYMBOLS, Action, Drift, Kind, Plan, Refusal, Waiting
+
+_COUNTED = (Kind.CREATE, Kind.REPLACE, Kind.STOP, Kind.DESTROY)
+_WHEN_ANY = (Kind.START, Kind.RESUME, Kind.SAVE)
+
+
+def text(plan: Plan) -> str:
+    """The whole plan as text; the last line is always the summary."""
+    blocks = [
+        _block("Observed drift", (_drift(d) for d in plan.drift if d.preexisting)),
+        _block("Desired changes", (_drift(d) for d in plan.drift if not d.preexisting)),
+        _block("Actions", (_action(action) for action in plan.actions)),
+        _block("Refused", (_refusal(refusal) for refusal in plan.refusals)),
+        _block("Under way", (_waiting(waiting) for waiting in plan.waiting)),
+    ]
+    return "\n".join([*(block for block in blocks if block), summary(plan)])
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan as the JSON document that scripts read (`specs/plan.schema.json`)."""
+    return {
+        "fleet": plan.fleet,
+        "drift": [plain(drift) for drift in plan.drift],
+        "actions": [_action_document(action) for action in plan.actions],
+        "refusals": [plain(refusal) for refusal in plan.refusals],
+        "waiting": [plain(waiting) for waiting in plan.waiting],
+        "summary": summary(plan),
+    }
+
+
+def _action_document(action: Action) -> dict[str, Any]:
+    return {
+        "kind": action.kind,
+        "node": action.node,
+        "reason": plain(action.reason),
+        "lost_steps": action.lost_steps,
+        "cost_per_hour": action.cost_per_hour,
+    }
+
+
+def for_node(plan: Plan, node: str) -> Plan:
+    """The part of the plan that is about one node."""
+    return msgspec.structs.replace(
+        plan,
+        drift=tuple(d for d in plan.drift if d.node == node),
+        actions=tuple(a for a in plan.actions if a.node == node),
+        refusals=tuple(r for r in plan.refusals if r.node == node),
+        waiting=tuple(w for w in plan.waiting if w.node in (node, plan.fleet)),
+    )
+
+
+def raise_refusals(plan: Plan) -> None:
+    """Raises GuardRefused, with the override of the first, when a guard held something back."""
+    if not plan.refusals:
+        return
+    first = plan.refusals[0]
+    more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
+    raise GuardRefused(
+        f"{first.node}: {first.action} refused by {first.guard}: {first.evidence}{more}", fix=first.override
+    )
+
+
+def summary(plan: Plan) -> str:
+    """`Plan: 2 to create, 1 to replace, ... +$12.40/h, at most 4 steps lost.`"""
+    counts = [f"{plan.count(kind)} to {kind}" for kind in _COUNTED]
+    counts += [f"{plan.count(kind)} to {kind}" for kind in _WHEN_ANY if plan.count(kind)]
+    steps = "step" if plan.lost_steps == 1 else "steps"
+    return f"Plan: {', '.join(counts)}. {money(plan.cost_per_hour)}, at most {plan.lost_steps} {steps} lost."
+
+
+def money(cost: float | None) -> str:
+    """A change in dollars per hour: `+$12.40/h`; `$?/h` when a price is not known."""
+    if cost is None:
+        return "$?/h"
+    return f"{'-' if cost < 0 else '+'}${abs(cost):.2f}/h"
+
+
+def _block(title: str, lines: Iterator[str]) -> str:
+    found = list(lines)
+    return "\n".join([title, *found, ""]) if found else ""
+
+
+def _drift(drift: Drift) -> str:
+    found = f"declared {drift.desired}, found {drift.actual}"
+    return f"  {drift.node}  {drift.field}: {found} (policy: {drift.policy})"
+
+
+def _action(action: Action) -> str:
+    lost = f"  at most {action.lost_steps} steps lost" if action.lost_steps else ""
+    cost = "" if action.cost_per_hour == 0 else f"  {money(action.cost_per_hour)}"
+    why = f"{action.reason.cause}: {action.reason.evidence}"
+    return f"  {SYMBOLS[action.kind]:>2} {action.kind}  {action.node}  {why}{lost}{cost}"
+
+
+def _refusal(refusal: Refusal) -> str:
+    return (
+        f"   ! {refusal.action}  {refusal.node}  {refusal.guard}: {refusal.evidence}\n"
+        f"     override: {refusal.override}"
+    )
+
+
+def _waiting(waiting: Waiting) -> str:
+    return f"   … {waiting.node}  {waiting.what}"

@@ -1,0 +1,61 @@
+"""Guards: what holds an action back, after the rules have spoken. Each names its override."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.plan import Action, Claim, Converge, Plan, Refusal, Waiting
+from lifecycle.model.records import Hold
+from lifecycle.model.states import Cause
+
+BLAST_SHARE = 0.10
+
+
+def suspended(plan: Plan, hold: Hold | None) -> Plan:
+    """A suspended fleet is observed, never touched: every action becomes a refusal."""
+    if hold is None:
+        return plan
+    refusals = tuple(
+        Refusal(
+            action=action.kind,
+            node=action.node,
+            guard="suspended",
+            evidence=f"suspended by {hold.by}: {hold.reason}",
+            override=f"steady unsuspend {plan.fleet}",
+        )
+        for action in plan.actions
+    )
+    return msgspec.structs.replace(plan, actions=(), refusals=(*plan.refusals, *refusals))
+
+
+def blast_limit(plan: Plan, nodes: int) -> Plan:
+    """Of voluntary repairs, at most max(1, 10 %) of the nodes a tick; the rest waits for the next."""
+    allowed = max(1, int(nodes * BLAST_SHARE))
+    kept: list[Action] = []
+    late: list[Waiting] = []
+    for action in plan.actions:
+        if _voluntary_repair(action) and allowed == 0:
+            late.append(
+                Waiting(node=action.node, what=f"{action.kind}: its turn (at most {BLAST_SHARE:.0%} a tick)")
+            )
+            continue
+        allowed -= _voluntary_repair(action)
+        kept.append(action)
+    return msgspec.structs.replace(plan, actions=tuple(kept), waiting=(*plan.waiting, *late))
+
+
+def _voluntary_repair(action: Action) -> bool:
+    disruptive = any(isinstance(step, Claim | Converge) for step in action.steps)
+    return action.reason.cause == Cause.DRIFT and disruptive
+
+
+def emptied(before: FleetSpec | None, after: FleetSpec) -> tuple[str, ...]:
+    """The pools that a new spec would empty: `apply` refuses them without `--allow-empty`."""
+    if before is None:
+        return ()
+    return tuple(
+        name
+        for name, pool in sorted(before.pools.items())
+        if pool.nodes > 0 and (name not in after.pools or after.pools[name].nodes == 0)
+    )

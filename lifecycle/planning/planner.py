@@ -1,0 +1,68 @@
+"""plan(spec, observed, now) -> Plan: what differs, what to do about it, what is refused and why.
+
+Every node goes down one list of rules; the first that has something to say decides. The result is
+ordered (safety first, then by node) and passed through the guards.
+"""
+
+from __future__ import annotations
+
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.plan import Kind, Plan, Waiting
+from lifecycle.model.world import Observed
+from lifecycle.planning import drift, guards, presence, training
+from lifecycle.planning.decision import SETTLED, Decision
+from lifecycle.planning.view import NodeView, views
+
+RULES = (
+    presence.ending,
+    presence.surplus,
+    presence.absent,
+    presence.off,
+    presence.missing,
+    presence.powered_down,
+    presence.outdated,
+    presence.silent,
+    presence.leaving,
+    training.running,
+    training.idle,
+)
+
+_ORDER = {kind: place for place, kind in enumerate(Kind)}
+
+
+def plan(spec: FleetSpec | None, observed: Observed, now: float) -> Plan:
+    """The plan for one tick. `spec` None: nothing is declared, everything of ours is to go."""
+    generation = observed.record.generation if observed.record else 0
+    if observed.machines is None:
+        unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
+        return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
+    seen = views(spec, observed, now)
+    decisions = [decide(view) for view in seen]
+    actions = [d.action for d in decisions if d.action]
+    drafted = Plan(
+        fleet=observed.fleet,
+        generation=generation,
+        drift=tuple(found for view in seen for found in drift.compare(view)),
+        actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
+        refusals=tuple(d.refusal for d in decisions if d.refusal),
+        waiting=tuple(d.waiting for d in decisions if d.waiting),
+    )
+    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
+
+
+def decide(view: NodeView) -> Decision:
+    """What the first rule with an opinion says of this node."""
+    for rule in RULES:
+        decision = rule(view)
+        if decision is not None:
+            return decision
+    return SETTLED
+
+
+def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:
+    """The runs whose resume point this tick may need: those without an open attempt."""
+    if spec is None:
+        return ()
+    wanted = {spec.run_of(name) for name in spec.nodes()}
+    runs = (observed.runs.get(run) for run in wanted)
+    return tuple(sorted(run.run for run in runs if run and run.attempt and not run.attempt.open))

@@ -1,0 +1,285 @@
+"""Rules about machines: should there be one, is it on, is it the right one?
+
+Each rule looks at one node and returns a Decision, or None when it has nothing to say.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.fleet import DriftPolicy
+from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import HoldKind, Incarnation, Placement
+from lifecycle.model.states import Cause, InstanceState, StopReason
+from lifecycle.planning import attempts
+from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
+from lifecycle.planning.emptying import Purpose
+from lifecycle.planning.view import SILENT_AFTER, NodeView
+
+REGISTER_WITHIN = 900.0
+"""A machine whose agent never reported is replaced after this."""
+
+STRAY_AGE = 300.0
+"""No machine younger than this is ended as a stray: somebody may just be making it."""
+
+
+def ending(view: NodeView) -> Decision | None:
+    """A machine that is shutting down for good fills the node until it is gone."""
+    if view.machine is not None and view.machine.ending:
+        return wait(view, "its machine, which is ending")
+    return None
+
+
+def surplus(view: NodeView) -> Decision | None:
+    """Machines beside the one in place are ended once they are old enough to be no work in progress."""
+    if not view.surplus:
+        return None
+    stray = view.surplus[0]
+    if stray.incarnation > (view.stored.incarnation if view.stored else 0):
+        return None
+    due = stray.launched_at + STRAY_AGE
+    if view.now < due:
+        return wait(view, f"a second machine, {stray.id}, is left alone until it is old enough to judge", due)
+    reason = Reason(
+        cause=Cause.CONTROLLER, evidence=f"{stray.id} is a second machine of incarnation {stray.incarnation}"
+    )
+    return act(view, Kind.DESTROY, reason, EndStray(machine=stray))
+
+
+def absent(view: NodeView) -> Decision | None:
+    """A node that should have no machine."""
+    if view.wanted.present:
+        return None
+    if view.machine is None:
+        return SETTLED
+    kind = Kind.STOP if _will_return(view) else Kind.DESTROY
+    reason = _why_away(view)
+    gone = act(view, kind, reason, Converge(placement=_leaving(view)), cost=_less(view))
+    return emptied_first(view, kind, _purpose_away(view), reason, gone)
+
+
+def _will_return(view: NodeView) -> bool:
+    return view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+
+
+def _leaving(view: NodeView) -> Placement:
+    incarnation = view.machine.incarnation if view.machine else view.wanted.incarnation
+    return msgspec.structs.replace(view.wanted, incarnation=incarnation)
+
+
+def _less(view: NodeView) -> float | None:
+    return None if view.price is None else -view.price
+
+
+def _why_away(view: NodeView) -> Reason:
+    if view.hold is not None and view.pool is not None:
+        return Reason(cause=Cause.OPERATOR, evidence=f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}")
+    if view.pool is not None:
+        return Reason(cause="completion", evidence=f"its run is over: {view.verdict.why}")
+    if view.owner_is_leaving:
+        return Reason(cause=Cause.OPERATOR, evidence="the fleet is being destroyed")
+    return Reason(cause=Cause.OPERATOR, evidence="the spec no longer declares it")
+
+
+def _purpose_away(view: NodeView) -> Purpose:
+    if view.hold is not None and view.pool is not None:
+        return Purpose(reason=StopReason.MANUAL, cause=Cause.OPERATOR, key=view.hold.id)
+    reason = view.wanted.reason or StopReason.SCALE_IN
+    if view.owner_is_leaving:
+        reason = StopReason.MANUAL
+    return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation))
+
+
+def off(view: NodeView) -> Decision | None:
+    """A node whose machine should be off, its disk kept."""
+    if view.wanted.powered:
+        return None
+    if view.machine is None or view.machine.state is InstanceState.STOPPED:
+        return SETTLED
+    if view.machine.state is InstanceState.STOPPING:
+        return wait(view, "its machine, which is stopping")
+    reason = _why_away(view)
+    switched = act(
+        view,
+        Kind.STOP,
+        reason,
+        Place(placement=_leaving(view)),
+        PowerOff(machine=view.machine),
+        cost=_less(view),
+    )
+    return emptied_first(view, Kind.STOP, _purpose_away(view), reason, switched)
+
+
+def missing(view: NodeView) -> Decision | None:
+    """A node that should have a machine and has none."""
+    if view.machine is not None:
+        return None
+    if view.drain is not None:
+        return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
+    if view.verdict.kind is not attempts.VerdictKind.GO:
+        return _not_yet(view)
+    placement, claim = _next_machine(view)
+    returns = view.run is not None or bool(view.claims)
+    evidence = "declared, and no machine fills it"
+    if view.receipts:
+        evidence += f"; run {view.run_id} goes on from step {view.receipts[0].step}"
+    reason = Reason(cause=_lost_to(view) if returns else "spec", evidence=evidence)
+    return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), cost=view.price)
+
+
+def _not_yet(view: NodeView) -> Decision:
+    if view.verdict.kind is attempts.VerdictKind.LATER:
+        return wait(view, view.verdict.why, view.verdict.until)
+    return SETTLED
+
+
+def _lost_to(view: NodeView) -> str:
+    attempt = view.run.attempt if view.run else None
+    if attempt is not None and attempt.cause is not None:
+        return attempt.cause
+    return view.claims[-1].cause or "spec" if view.claims else "spec"
+
+
+def _next_machine(view: NodeView) -> tuple[Placement, Incarnation | None]:
+    """The placement of the machine to make, and the creation claim, unless it stands already unused."""
+    last = view.claims[-1] if view.claims else None
+    if last is not None and last.number == view.wanted.incarnation and last.ended_at is None and not last.instance:
+        return view.wanted, None
+    number = max(view.wanted.incarnation, last.number + 1 if last else 1)
+    return placed(view, number)
+
+
+def placed(view: NodeView, number: int) -> tuple[Placement, Incarnation]:
+    """The wanted placement under a fresh incarnation, with its creation claim."""
+    wanted = msgspec.structs.replace(view.wanted, incarnation=number)
+    claim = Incarnation(
+        node=view.node,
+        number=number,
+        market=wanted.market,
+        instance_type=wanted.instance_type,
+        zone=wanted.zone,
+        claimed_at=view.now,
+        claimed_by="controller",
+    )
+    return wanted, claim
+
+
+def powered_down(view: NodeView) -> Decision | None:
+    """A machine that is off although it should run."""
+    machine = view.machine
+    if machine is None or machine.state not in (InstanceState.STOPPED, InstanceState.STOPPING):
+        return None
+    if machine.state is InstanceState.STOPPING:
+        return wait(view, "its machine, which is stopping")
+    if view.verdict.kind is not attempts.VerdictKind.GO:
+        return _not_yet(view)
+    ours = view.stored is not None and not view.stored.powered
+    if ours:
+        reason = Reason(cause=Cause.OPERATOR, evidence="nothing holds it any longer")
+    elif view.pool is not None and view.pool.drift.power is DriftPolicy.RESTORE:
+        reason = Reason(cause=Cause.DRIFT, evidence="someone stopped it; drift.power: restore")
+    else:
+        return SETTLED
+    kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
+    return act(view, Kind.START, reason, Place(placement=kept), PowerOn(machine=machine), cost=view.price)
+
+
+def outdated(view: NodeView) -> Decision | None:
+    """A machine to be replaced: asked for, of a type or market no longer declared, or lost."""
+    if view.machine is None:
+        return None
+    found = _asked(view) or _wrong_kind(view) or _lost(view)
+    if found is None:
+        return None
+    reason, purpose, certain = found
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1))
+    replaced = act(
+        view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), lost=_at_stake(view, certain)
+    )
+    if certain:
+        return replaced
+    return emptied_first(view, Kind.REPLACE, purpose, reason, replaced)
+
+
+Found = tuple[Reason, Purpose, bool]
+"""Why, to what end, and whether the machine is certainly lost (then nothing can be saved there)."""
+
+
+def _at_stake(view: NodeView, certain: bool) -> int:
+    return view.unsaved_steps if certain else 0
+
+
+def _asked(view: NodeView) -> Found | None:
+    hold, machine = view.hold, view.machine
+    if hold is None or machine is None or hold.kind is not HoldKind.REPLACE or hold.instance != machine.id:
+        return None
+    return (
+        Reason(cause=Cause.OPERATOR, evidence=f"replace by {hold.by}: {hold.reason}"),
+        Purpose(reason=StopReason.REPLACEMENT, cause=Cause.OPERATOR, key=hold.id),
+        False,
+    )
+
+
+def _wrong_kind(view: NodeView) -> Found | None:
+    machine, pool = view.machine, view.pool
+    if machine is None or pool is None:
+        return None
+    market = pool.drift.market is DriftPolicy.REPLACE and machine.market is not view.wanted.market
+    kind = pool.drift.instance_type is DriftPolicy.REPLACE and machine.instance_type not in (
+        pool.instance_types or (machine.instance_type,)
+    )
+    if not market and not kind:
+        return None
+    what = f"market {machine.market}" if market else f"type {machine.instance_type}"
+    return (
+        Reason(cause=Cause.DRIFT, evidence=f"its {what} is not declared"),
+        Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation)),
+        False,
+    )
+
+
+def _lost(view: NodeView) -> Found | None:
+    """A second witness against a silent agent, or a machine that never came up."""
+    machine, pool = view.machine, view.pool
+    if machine is None or machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:
+        return None
+    evidence = None
+    if view.report is None and view.silence > REGISTER_WITHIN:
+        evidence = f"its agent never reported in {spoken(view.silence)}"
+    elif machine.impaired:
+        evidence = f"its status check failed and its agent is silent for {spoken(view.silence)}"
+    elif pool is not None and view.silence > pool.unreachable_after:
+        evidence = f"its agent is silent for {spoken(view.silence)} (unreachable_after {pool.unreachable_after})"
+    if evidence is None:
+        return None
+    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.HARDWARE, key=machine.id)
+    return Reason(cause=Cause.HARDWARE, evidence=evidence), purpose, True
+
+
+def leaving(view: NodeView) -> Decision | None:
+    """A machine that its provider is about to take: once its work is safe, it is replaced early."""
+    notice = view.report.notice if view.report else None
+    if notice is None or notice.deadline is None or view.machine is None:
+        return None
+    attempt = view.attempt
+    if attempt is not None and attempt.open:
+        return wait(view, f"its agent to save before the {notice.cause} deadline", notice.deadline)
+    if view.verdict.kind is not attempts.VerdictKind.GO:
+        return None
+    saved = attempt.receipt.step if attempt and attempt.receipt else None
+    evidence = f"{notice.cause} notice" + (f"; saved at step {saved}" if saved is not None else "")
+    reason = Reason(cause=notice.cause, evidence=evidence)
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1))
+    return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim))
+
+
+def silent(view: NodeView) -> Decision | None:
+    """A machine that is booting, or whose agent is not heard: it is waited for, nothing else."""
+    if view.machine is None:
+        return None
+    if view.report is None:
+        return wait(view, "its machine to boot and its agent to report", view.machine.launched_at + REGISTER_WITHIN)
+    if view.silence > SILENT_AFTER:
+        return wait(view, f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
+    return None

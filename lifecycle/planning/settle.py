@@ -1,0 +1,301 @@
+"""What an observation means for the records: attempts end, losses are booked, claims and holds expire.
+
+Run before planning, in the same tick. Machines and trainers may jump where the state tables would not
+let *us* go; a jump is recorded as seen and never raises. Only evidence closes an attempt: the agent's own
+word, or a machine that is certainly gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lifecycle.model.plan import Facts
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import (
+    Attempt,
+    Ended,
+    Entry,
+    EntryKind,
+    HoldKind,
+    Incarnation,
+    Outcome,
+    Phase,
+    Reached,
+    Receipt,
+    Report,
+    Run,
+)
+from lifecycle.model.states import Cause, InstanceState, RunState
+from lifecycle.model.world import Machine, Observed
+
+VANISHED_AFTER = 60.0
+"""A machine missing from a full list for this long, its agent silent, is gone."""
+
+_STATE_OF = {
+    Outcome.COMPLETED: RunState.COMPLETED,
+    Outcome.STOPPED: RunState.STOPPED,
+    Outcome.INTERRUPTED: RunState.INTERRUPTED,
+    Outcome.FAILED: RunState.FAILED,
+    Outcome.VOID: RunState.INTERRUPTED,
+}
+_replace = msgspec.structs.replace
+
+
+def settle(observed: Observed, now: float) -> Facts:
+    """The records that this observation changes. Empty when nothing happened."""
+    if observed.machines is None:
+        return Facts()
+    runs: list[Run] = []
+    attempts: list[Attempt] = []
+    entries: list[Entry] = []
+    for run in observed.runs.values():
+        settled = _settle_run(observed, run, now)
+        if settled != run:
+            runs.append(settled)
+            entries += _told(run, settled, now)
+            if settled.attempt is not None and settled.attempt != run.attempt:
+                attempts.append(settled.attempt)
+    return Facts(
+        runs=tuple(runs),
+        attempts=tuple(attempts),
+        incarnations=tuple(_incarnations(observed, now)),
+        rejections=_rejections(observed),
+        released=tuple(_released(observed, now)),
+        spent=tuple(
+            hold
+            for hold in observed.holds
+            if not hold.active(now) or (hold.kind is HoldKind.REPLACE and not _is_live(observed, hold.instance))
+        ),
+        spent_allowances=tuple(i for i in observed.allowances if not _is_live(observed, i)),
+        entries=tuple(entries),
+    )
+
+
+def apply_facts(observed: Observed, facts: Facts) -> Observed:
+    """The observation as it stands once these facts are written."""
+    return _replace(
+        observed,
+        runs={**observed.runs, **{run.run: run for run in facts.runs}},
+        incarnations={**observed.incarnations, **{(i.node, i.number): i for i in facts.incarnations}},
+        rejections=observed.rejections | {receipt.digest for receipt in facts.rejections},
+        drains={node: claim for node, claim in observed.drains.items() if node not in facts.released},
+        holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
+        allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
+    )
+
+
+def _is_live(observed: Observed, instance: str | None) -> bool:
+    return any(machine.id == instance and machine.live for machine in observed.machines or ())
+
+
+def _settle_run(observed: Observed, run: Run, now: float) -> Run:
+    attempt = run.attempt
+    if attempt is None or not attempt.open:
+        return run
+    report = observed.reports.get(attempt.node)
+    report = report if report and report.incarnation == attempt.incarnation else None
+    if report is not None:
+        run = _started(run, attempt, report)
+        attempt = run.attempt or attempt
+        if report.ended is not None and report.ended.run == run.run and report.ended.attempt == attempt.number:
+            return _closed(run, attempt, report.ended, newest(report), now)
+    machine = _machine_of(observed, attempt)
+    if _certainly_gone(observed, attempt, machine, report, now):
+        return _lost_sight(run, attempt, machine, report, now)
+    state = _seen_state(run, attempt, machine, report)
+    return run if state is run.state else _replace(run, state=state, since=now)
+
+
+def newest(report: Report) -> Receipt | None:
+    """The greatest receipt a report tells of."""
+    told = [r for r in (report.receipt, report.ended.receipt if report.ended else None) if r is not None]
+    return max(told, key=lambda receipt: receipt.rank, default=None)
+
+
+def _started(run: Run, attempt: Attempt, report: Report) -> Run:
+    """Books, at an attempt's start, the steps that it has to do again."""
+    ended = report.ended if report.ended and report.ended.attempt == attempt.number else None
+    here = report.run == run.run and report.attempt == attempt.number
+    started_at = report.started_at if here else ended.started_at if ended else None
+    from_step = report.from_step if here else ended.from_step if ended else None
+    if attempt.started_at is not None or started_at is None:
+        return run
+    reached = run.reached
+    again = max(0, reached.step - (from_step or 0)) if reached else 0
+    attempt = _replace(attempt, started_at=started_at, from_step=from_step, lost_steps=again)
+    lost = dict(run.lost)
+    if reached is not None and again:
+        lost[reached.cause] = lost.get(reached.cause, 0) + again
+    exact = run.lost_exact and (reached is None or reached.exact)
+    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact)
+
+
+def _closed(run: Run, attempt: Attempt, ended: Ended, receipt: Receipt | None, now: float) -> Run:
+    """The attempt as its agent judged it."""
+    forced = None
+    if ended.forced and ended.step is not None:
+        forced = (ended.receipt.step if ended.receipt else ended.from_step or 0, ended.step)
+    attempt = _replace(
+        attempt,
+        ended_at=ended.at,
+        to_step=ended.step,
+        outcome=ended.outcome,
+        cause=ended.cause,
+        exact=ended.exact,
+        forced=forced,
+        receipt=ended.receipt or receipt,
+        spared_steps=ended.spared,
+        detail=ended.detail,
+    )
+    return _ended(run, attempt, receipt, result=ended.result, now=now)
+
+
+def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Report | None, now: float) -> Run:
+    """The attempt of a machine that went without a last word: a lower bound, marked so."""
+    cause = (machine.cause if machine else None) or (report.notice.cause if report and report.notice else None)
+    step = report.step if report and report.attempt == attempt.number else None
+    attempt = _replace(
+        attempt,
+        ended_at=(machine.ended_at if machine else None) or now,
+        to_step=step,
+        outcome=Outcome.INTERRUPTED if attempt.started_at is not None else Outcome.VOID,
+        cause=cause or Cause.HARDWARE,
+        exact=False,
+        receipt=report.receipt if report else None,
+        detail="its machine went without a last word from the agent",
+    )
+    return _ended(run, attempt, newest(report) if report else None, result=None, now=now)
+
+
+def _ended(run: Run, attempt: Attempt, receipt: Receipt | None, *, result: object, now: float) -> Run:
+    reached = run.reached
+    if attempt.to_step is not None and attempt.outcome is not Outcome.COMPLETED and attempt.started_at is not None:
+        cause = attempt.cause or Cause.CONTROLLER
+        reached = Reached(attempt=attempt.number, step=attempt.to_step, cause=cause, exact=attempt.exact)
+    run = _counted(run, attempt, receipt)
+    return _replace(
+        run,
+        attempt=attempt,
+        state=_STATE_OF[attempt.outcome or Outcome.VOID],
+        since=now,
+        reached=reached,
+        spared=run.spared + attempt.spared_steps,
+        result=result if attempt.outcome is Outcome.COMPLETED else run.result,
+    )
+
+
+def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
+    """Failures in a row by cause; a newer receipt than the last mark clears them first."""
+    rank = receipt.rank if receipt else None
+    newer = rank is not None and (run.mark is None or rank > run.mark)
+    failures = {} if newer else dict(run.failures)
+    if attempt.outcome in (Outcome.FAILED, Outcome.INTERRUPTED) and attempt.cause is not None:
+        failures[attempt.cause] = failures.get(attempt.cause, 0) + 1
+    return _replace(run, failures=failures, mark=rank if newer else run.mark)
+
+
+def _machine_of(observed: Observed, attempt: Attempt) -> Machine | None:
+    same = (attempt.node, attempt.incarnation)
+    return next((m for m in observed.machines or () if (m.node, m.incarnation) == same), None)
+
+
+def _certainly_gone(
+    observed: Observed, attempt: Attempt, machine: Machine | None, report: Report | None, now: float
+) -> bool:
+    if machine is not None:
+        return machine.state is InstanceState.TERMINATED
+    claim = observed.incarnations.get((attempt.node, attempt.incarnation))
+    heard = max(attempt.given_at, report.at if report else 0.0, claim.claimed_at if claim else 0.0)
+    return now - heard > VANISHED_AFTER
+
+
+def _seen_state(run: Run, attempt: Attempt, machine: Machine | None, report: Report | None) -> RunState:
+    if machine is not None and machine.state is InstanceState.STOPPED:
+        return RunState.INTERRUPTED
+    if report is None or report.attempt != attempt.number or report.run != run.run:
+        return RunState.STARTING
+    return {
+        Phase.IDLE: RunState.STARTING,
+        Phase.RESTORING: RunState.STARTING,
+        Phase.TRAINING: RunState.TRAINING,
+        Phase.SAVING: RunState.CHECKPOINTING,
+        Phase.SHIPPING: RunState.CHECKPOINTING,
+    }[report.phase]
+
+
+def _incarnations(observed: Observed, now: float) -> Iterator[Incarnation]:
+    """Claims learn which machine came of them, and when and why it ended."""
+    for machine in observed.machines or ():
+        claim = observed.incarnations.get((machine.node, machine.incarnation))
+        if claim is None:
+            continue
+        known = _replace(claim, instance=machine.id)
+        if machine.state is InstanceState.TERMINATED and claim.ended_at is None:
+            known = _replace(known, ended_at=machine.ended_at or now, cause=machine.cause)
+        if known != claim:
+            yield known
+
+
+def _rejections(observed: Observed) -> tuple[Receipt, ...]:
+    told = {r.digest: r for report in observed.reports.values() for r in report.rejected}
+    return tuple(r for digest, r in sorted(told.items()) if digest not in observed.rejections)
+
+
+def _released(observed: Observed, now: float) -> Iterator[str]:
+    for node, claim in observed.drains.items():
+        if claim.expires_at <= now or not _is_live(observed, claim.instance):
+            yield node
+
+
+def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:
+    """What people will want to know when they ask why."""
+    attempt = after.attempt
+    if attempt is None or before.attempt is None:
+        return
+    if before.attempt.started_at is None and attempt.started_at is not None:
+        yield _entry(after, attempt, now, "attempt started", _started_from(attempt), _lost(attempt, before))
+    if before.attempt.open and not attempt.open:
+        yield _entry(after, attempt, now, f"attempt {attempt.outcome}", _how_ended(attempt), _saved(attempt))
+
+
+def _entry(run: Run, attempt: Attempt, now: float, what: str, evidence: str, result: str) -> Entry:
+    return Entry(
+        at=now,
+        kind=EntryKind.OBSERVED,
+        what=what,
+        node=attempt.node,
+        run=run.run,
+        cause=attempt.cause or "",
+        evidence=evidence,
+        result=result,
+    )
+
+
+def _started_from(attempt: Attempt) -> str:
+    where = f"from step {attempt.from_step}" if attempt.from_step else "from the beginning"
+    return f"attempt {attempt.number} on incarnation {attempt.incarnation} {where}"
+
+
+def _lost(attempt: Attempt, before: Run) -> str:
+    if before.reached is None:
+        return ""
+    bound = "" if before.reached.exact else "at least "
+    return f"{bound}{attempt.lost_steps} steps to do again, booked to {before.reached.cause}"
+
+
+def _how_ended(attempt: Attempt) -> str:
+    lasted = (attempt.ended_at or 0) - (attempt.started_at or attempt.ended_at or 0)
+    at = f" at step {attempt.to_step}" if attempt.to_step is not None else ""
+    detail = f": {attempt.detail}" if attempt.detail else ""
+    return f"attempt {attempt.number}, {attempt.cause or 'no cause'}{at} after {spoken(lasted)}{detail}"
+
+
+def _saved(attempt: Attempt) -> str:
+    if attempt.forced is not None:
+        return f"forced: steps {attempt.forced[0]} to {attempt.forced[1]} are lost"
+    if attempt.receipt is None:
+        return "no checkpoint"
+    spared = f"; {attempt.spared_steps} steps spared by the save" if attempt.spared_steps else ""
+    return f"checkpoint at step {attempt.receipt.step}{spared}"

@@ -1,0 +1,188 @@
+"""Status: what is known of every node, worst first, as a document and as one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from lifecycle.model.plan import Plan
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import Condition, Hold, Status
+from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.world import Observed
+from lifecycle.planning.view import SILENT_AFTER, NodeView, views
+
+
+class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    state: str
+    attempt: int
+    step: int | None
+    lost_steps: int
+
+
+class CheckpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    step: int
+    age_seconds: float
+    verified: bool
+    digest: str
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    node: str
+    market: str
+    state: str
+    incarnation: int
+    instance: str | None
+    run: RunStatus | None
+    checkpoint: CheckpointStatus | None
+    conditions: tuple[Condition, ...]
+
+
+class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    fleet: str
+    provider: str
+    generation: int
+    sentence: str
+    holds: tuple[Hold, ...]
+    nodes: tuple[NodeStatus, ...]
+
+
+def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
+    """The status of one fleet. `plan` is what a tick would do now."""
+    spec = observed.record.spec if observed.record else None
+    leaving = observed.record is None or observed.record.destroying
+    nodes = tuple(_node(view, observed, plan, now) for view in views(None if leaving else spec, observed, now))
+    shown = tuple(node for node in nodes if node.instance is not None or not leaving)
+    return FleetStatus(
+        fleet=observed.fleet,
+        provider=spec.provider if spec else "",
+        generation=plan.generation,
+        sentence=_sentence(observed, shown, plan, now),
+        holds=tuple(hold for hold in observed.holds if hold.active(now)),
+        nodes=tuple(sorted(shown, key=_badness)),
+    )
+
+
+def _node(view: NodeView, observed: Observed, plan: Plan, now: float) -> NodeStatus:
+    machine = view.machine
+    return NodeStatus(
+        node=view.node,
+        market=machine.market if machine else view.wanted.market,
+        state=_state(view),
+        incarnation=machine.incarnation if machine else view.stored.incarnation if view.stored else 0,
+        instance=machine.id if machine else None,
+        run=_run(view),
+        checkpoint=_checkpoint(view, observed, now),
+        conditions=_conditions(view, observed, plan, now),
+    )
+
+
+def _state(view: NodeView) -> str:
+    """The machine's state; without a machine, why there is none."""
+    if view.machine is not None:
+        return "ending" if view.machine.ending else view.machine.state
+    if view.wanted.present:
+        return InstanceState.PENDING
+    return InstanceState.STOPPED if view.hold is not None else InstanceState.TERMINATED
+
+
+def _run(view: NodeView) -> RunStatus | None:
+    if view.run_id is None:
+        return None
+    run, report = view.run, view.report
+    attempt = run.attempt if run else None
+    live = report is not None and attempt is not None and report.attempt == attempt.number
+    return RunStatus(
+        id=view.run_id,
+        state=run.state if run else RunState.WAITING,
+        attempt=attempt.number if attempt else 0,
+        step=report.step if report and live else attempt.to_step if attempt else None,
+        lost_steps=sum(run.lost.values()) if run else 0,
+    )
+
+
+def _checkpoint(view: NodeView, observed: Observed, now: float) -> CheckpointStatus | None:
+    report, attempt = view.report, view.run.attempt if view.run else None
+    told = [report.receipt if report else None, attempt.receipt if attempt else None, *view.receipts[:1]]
+    known = [receipt for receipt in told if receipt is not None and receipt.run == view.run_id]
+    if not known:
+        return None
+    newest = max(known, key=lambda receipt: receipt.rank)
+    return CheckpointStatus(
+        step=newest.step,
+        age_seconds=round(max(0.0, now - newest.at), 1),
+        verified=newest.digest not in observed.rejections,
+        digest=newest.digest,
+    )
+
+
+def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> tuple[Condition, ...]:
+    found = list(view.report.conditions) if view.report else []
+    for refusal in plan.refusals:
+        if refusal.node == view.node:
+            what = f"{refusal.action} refused: {refusal.evidence}; override: {refusal.override}"
+            found.append(_condition("Synced", Status.FALSE, "Refused", what, now))
+    for waiting in plan.waiting:
+        if waiting.node == view.node:
+            found.append(_condition("Synced", Status.FALSE, "Waiting", waiting.what, now))
+    for drift in plan.drift:
+        if drift.node == view.node:
+            what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
+            found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
+    return (*found, *_health(view, observed, now), *_held(view))
+
+
+def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
+    if observed.machines is None:
+        return [_condition("Healthy", Status.UNKNOWN, "ProviderUnreadable", observed.unreadable, now)]
+    machine = view.machine
+    if machine is None or machine.state is not InstanceState.RUNNING:
+        return []
+    if machine.impaired:
+        return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", "the machine's process is gone", now)]
+    if view.report is not None and view.silence > SILENT_AFTER:
+        what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
+        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, view.report.at)]
+    return []
+
+
+def _held(view: NodeView) -> list[Condition]:
+    if view.hold is None:
+        return []
+    what = f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}"
+    return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), what, view.hold.at)]
+
+
+def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:
+    return Condition(type=kind, status=status, reason=reason, message=message, since=since)
+
+
+_WORST = (RunState.FAILED, RunState.INTERRUPTED, RunState.CHECKPOINTING, RunState.STARTING, RunState.WAITING)
+
+
+def _badness(node: NodeStatus) -> tuple[int, int]:
+    """Nodes with conditions first, then by their run's state; the rest keeps its order."""
+    state = node.run.state if node.run else ""
+    return (0 if node.conditions else 1, _by_badness((state, 0))[0])
+
+
+def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now: float) -> str:
+    """One sentence, worst first."""
+    if observed.machines is None:
+        return f"the provider cannot be read ({observed.unreadable}): everything is left alone"
+    states = Counter(node.run.state if node.run else "without a run" for node in nodes)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_by_badness))
+    parts = [counts or "no nodes"]
+    suspended = observed.suspended(now)
+    if suspended is not None:
+        parts.insert(0, f"suspended by {suspended.by} ({suspended.reason})")
+    if plan.refusals:
+        parts.append(f"{len(plan.refusals)} refused")
+    return "; ".join(parts)
+
+
+def _by_badness(item: tuple[str, int]) -> tuple[int, str]:
+    known = [str(state) for state in _WORST]
+    return (known.index(item[0]) if item[0] in known else len(known), item[0])

@@ -1,0 +1,204 @@
+"""Rules about runs: is the machine in place training what it should, and what comes next?"""
+
+from __future__ import annotations
+
+import posixpath
+
+import msgspec
+
+from lifecycle.model.fleet import Pool, Resume
+from lifecycle.model.plan import GiveOut, Instruct, Kind, Reason, Release
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import (
+    Assignment,
+    Attempt,
+    Desired,
+    Order,
+    Phase,
+    Run,
+)
+from lifecycle.model.states import Cause, RunState, StopReason
+from lifecycle.planning import attempts
+from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
+from lifecycle.planning.emptying import Purpose
+from lifecycle.planning.view import NodeView
+
+
+def running(view: NodeView) -> Decision | None:
+    """An attempt is under way on the machine in place."""
+    attempt = view.attempt
+    if attempt is None or not attempt.open:
+        return None
+    if view.pool is not None and attempt.fingerprint != attempts.fingerprint(view.pool):
+        return _changed(view)
+    order = view.order
+    if order is None or order.assignment is None or order.assignment.attempt != attempt.number:
+        return _order_again(view, attempt)
+    if view.drain is not None and view.drain.by.startswith("controller"):
+        return _called_off(view)
+    if view.run is not None and view.run.state is RunState.STARTING:
+        return wait(view, "its trainer to start")
+    return _stale(view, attempt, order) or SETTLED
+
+
+def _stale(view: NodeView, attempt: Attempt, order: Order) -> Decision | None:
+    """The newest checkpoint is older than `max_lost_work`: a save is ordered, once per such span."""
+    limit = view.pool.checkpoint.max_lost_work if view.pool else None
+    report = view.report
+    if not limit or report is None or report.phase is not Phase.TRAINING or attempt.started_at is None:
+        return None
+    since = max(attempt.started_at, report.receipt.at if report.receipt else 0.0)
+    overdue = int((view.now - since) // limit)
+    save = f"age-{attempt.number}-{since:.0f}-{overdue}"
+    if overdue < 1 or order.save == save:
+        return None
+    reason = Reason(cause="max_lost_work", evidence=f"its newest checkpoint is {spoken(view.now - since)} old")
+    asked = msgspec.structs.replace(
+        order, number=order.number + 1, desired=Desired.SAVED, save=save, at=view.now, reason=reason.evidence
+    )
+    return act(view, Kind.SAVE, reason, Instruct(order=asked))
+
+
+def _changed(view: NodeView) -> Decision:
+    reason = Reason(cause=Cause.DRIFT, evidence="its train section changed: save, stop, start again from there")
+    purpose = Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation))
+    return emptied_first(
+        view, Kind.STOP, purpose, reason, wait(view, "its agent's word that the attempt has ended")
+    )
+
+
+def _called_off(view: NodeView) -> Decision:
+    """Nothing asks for this drain any longer: the claim goes, and training goes on."""
+    reason = Reason(cause=Cause.CONTROLLER, evidence="nothing asks for its drain any longer")
+    return act(view, Kind.RESUME, reason, Release(node=view.node))
+
+
+def _order_again(view: NodeView, attempt: Attempt) -> Decision:
+    """Given out, but the order was never written: a controller died between the two."""
+    reason = Reason(cause=Cause.CONTROLLER, evidence=f"attempt {attempt.number} was given out and not ordered")
+    return act(view, Kind.RESUME, reason, Instruct(order=_order(view, attempt)))
+
+
+def idle(view: NodeView) -> Decision | None:
+    """A machine in place with nothing training on it."""
+    report = view.report
+    if report is None or view.pool is None:
+        return None
+    if view.verdict.kind is attempts.VerdictKind.LATER:
+        return wait(view, view.verdict.why, view.verdict.until)
+    if view.verdict.kind is not attempts.VerdictKind.GO:
+        return SETTLED
+    if view.drain is not None and not view.drain.by.startswith("controller"):
+        return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
+    last = view.run.attempt if view.run else None
+    if last is not None and last.open:
+        return wait(view, f"attempt {last.number} on incarnation {last.incarnation} to be known as ended")
+    if not report.ready or report.phase is not Phase.IDLE:
+        return wait(view, "its agent to be ready")
+    return _start(view, view.pool)
+
+
+def _start(view: NodeView, pool: Pool) -> Decision:
+    attempt = _next_attempt(view, pool)
+    order = _order(view, attempt)
+    run = _run(view, pool, attempt)
+    reason, kind = _why_start(view, order)
+    released = (Release(node=view.node),) if view.drain else ()
+    return act(view, kind, reason, *released, GiveOut(run=run, attempt=attempt, order=order))
+
+
+def _why_start(view: NodeView, order: Order) -> tuple[Reason, Kind]:
+    last = view.run.attempt if view.run else None
+    assert order.assignment is not None
+    if last is None:
+        return Reason(cause="spec", evidence=f"run {view.run_id} has never trained"), Kind.START
+    resume = order.assignment.resume
+    where = f"step {resume[0].step}" if resume else "the beginning"
+    evidence = f"attempt {last.number} ended {last.outcome}; goes on from {where}"
+    return Reason(cause=last.cause or Cause.CONTROLLER, evidence=evidence), Kind.RESUME
+
+
+def _next_attempt(view: NodeView, pool: Pool) -> Attempt:
+    last = view.run.attempt if view.run else None
+    assert view.machine is not None
+    assert view.run_id is not None
+    return Attempt(
+        run=view.run_id,
+        number=last.number + 1 if last else 1,
+        node=view.node,
+        incarnation=view.machine.incarnation,
+        market=view.machine.market,
+        given_at=view.now,
+        fingerprint=attempts.fingerprint(pool),
+        earlier=tuple(receipt.digest for receipt in view.receipts),
+    )
+
+
+def _run(view: NodeView, pool: Pool, attempt: Attempt) -> Run:
+    train = pool.train
+    if view.run is None:
+        return Run(
+            run=attempt.run,
+            name=train.run,
+            pool=view.name.pool,
+            nodes=(view.node,),
+            state=RunState.STARTING,
+            since=view.now,
+            hyperparameters=train.hyperparameters,
+            attempt=attempt,
+        )
+    changed = view.run.attempt is not None and view.run.attempt.fingerprint != attempt.fingerprint
+    return msgspec.structs.replace(
+        view.run,
+        state=RunState.STARTING,
+        since=view.now,
+        hyperparameters=train.hyperparameters,
+        attempt=attempt,
+        failures={} if changed else view.run.failures,
+    )
+
+
+def _order(view: NodeView, attempt: Attempt) -> Order:
+    pool = view.pool
+    assert pool is not None
+    return Order(
+        node=view.node,
+        number=(view.order.number if view.order else 0) + 1,
+        incarnation=attempt.incarnation,
+        desired=Desired.TRAINING,
+        reason=f"attempt {attempt.number} of {attempt.run}",
+        at=view.now,
+        assignment=_assignment(view, pool, attempt),
+    )
+
+
+def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
+    train, checkpoint = pool.train, pool.checkpoint
+    return Assignment(
+        run=attempt.run,
+        attempt=attempt.number,
+        pool=view.name.pool,
+        command=train.command,
+        workdir=_workdir(view, train.workdir),
+        profile=train.profile,
+        checkpoint_directory=checkpoint.directory,
+        keep=checkpoint.keep,
+        save_time=float(checkpoint.save_time),
+        grace=float(pool.stop.grace),
+        policy=pool.stop.without_checkpoint,
+        fingerprint=attempt.fingerprint,
+        env=train.env,
+        hyperparameters=train.hyperparameters,
+        resume=() if train.resume is Resume.NEVER else view.receipts[:RESUME_CANDIDATES],
+    )
+
+
+RESUME_CANDIDATES = 5
+"""How many receipts an order offers to resume from: the first whose objects are sound is used."""
+
+
+def _workdir(view: NodeView, workdir: str) -> str:
+    """local: relative to the spec file. Elsewhere it is a path of the machine's own."""
+    if view.provider != "local":
+        return workdir
+    return posixpath.normpath(posixpath.join(posixpath.dirname(view.source), workdir))

@@ -1,0 +1,41 @@
+"""What a spec may say and this version does not do yet: accepted by `validate`, refused by `apply`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lifecycle.model.fleet import FleetSpec, Hooks, Mode, Pool, Profile
+
+Path = tuple[str | int, ...]
+
+
+def unbuilt(spec: FleetSpec) -> tuple[tuple[Path, str], ...]:
+    """(path, what) of everything that would otherwise be ignored."""
+    return tuple(_fleet(spec))
+
+
+def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
+    if spec.provider != "local":
+        yield ("provider",), f"provider {spec.provider!r} is"
+    if spec.secrets:
+        yield ("secrets",), "secrets are"
+    for name, pool in spec.pools.items():
+        for path, what in _pool(pool):
+            yield ("pools", name, *path), what
+
+
+def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
+    if pool.mode is Mode.GANG:
+        yield ("mode",), "gang runs are"
+    if pool.fallback is not None:
+        yield ("fallback",), "fallback is"
+    if pool.schedule is not None:
+        yield ("schedule",), "schedules are"
+    if pool.train.profile is not Profile.SCRIPT:
+        yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"
+    for name in ("per_hour", "total", "idle_stop"):
+        if getattr(pool.budget, name) is not None:
+            yield ("budget", name), f"budget.{name} is"
+    for name in Hooks.__struct_fields__:
+        if getattr(pool.hooks, name):
+            yield ("hooks", name), f"hooks.{name} is"

@@ -1,0 +1,206 @@
+"""One node's facts, gathered: what is wanted of it, what is there, and what is known of its run."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
+from lifecycle.model.ids import NodeName
+from lifecycle.model.records import (
+    Attempt,
+    DrainClaim,
+    Hold,
+    HoldKind,
+    Incarnation,
+    Order,
+    Placement,
+    Receipt,
+    Report,
+    Run,
+)
+from lifecycle.model.states import StopReason
+from lifecycle.model.world import Machine, Observed
+from lifecycle.planning import attempts, placement, receipts
+
+SILENT_AFTER = 30.0
+"""Seconds without a report after which an agent counts as silent: unknown, not dead."""
+
+DEFAULT_GRACE = 90.0
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules of the planner look at. `report` is that of the machine in place, or None."""
+
+    name: NodeName
+    now: float
+    generation: int
+    source: str
+    provider: str
+    pool: Pool | None
+    stored: Placement | None
+    wanted: Placement
+    hold: Hold | None
+    verdict: attempts.Verdict
+    machine: Machine | None
+    surplus: tuple[Machine, ...]
+    claims: tuple[Incarnation, ...]
+    drain: DrainClaim | None
+    order: Order | None
+    report: Report | None
+    run_id: str | None
+    run: Run | None
+    receipts: tuple[Receipt, ...]
+    loss_allowed: bool
+    owner_is_leaving: bool
+
+    @property
+    def node(self) -> str:
+        return str(self.name)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt of the run, when it was given to the machine in place."""
+        attempt = self.run.attempt if self.run else None
+        if attempt and self.machine and attempt.incarnation == self.machine.incarnation:
+            return attempt
+        return None
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the agent was last heard, or since the machine was launched."""
+        heard = self.report.at if self.report else self.machine.launched_at if self.machine else self.now
+        return max(0.0, self.now - heard)
+
+    @property
+    def grace(self) -> float:
+        if self.pool is not None:
+            return float(self.pool.stop.grace)
+        assignment = self.order.assignment if self.order else None
+        return assignment.grace if assignment else DEFAULT_GRACE
+
+    @property
+    def policy(self) -> WithoutCheckpoint:
+        if self.loss_allowed:
+            return WithoutCheckpoint.FORCE
+        if self.pool is not None:
+            return self.pool.stop.without_checkpoint
+        assignment = self.order.assignment if self.order else None
+        return assignment.policy if assignment else WithoutCheckpoint.REFUSE
+
+    @property
+    def unsaved_steps(self) -> int:
+        """Steps since the newest receipt: the most that could be lost now."""
+        attempt = self.attempt
+        if attempt is None or not attempt.open or self.report is None or self.report.step is None:
+            return 0
+        saved = self.report.receipt.step if self.report.receipt else self.report.from_step or 0
+        return max(0, self.report.step - saved)
+
+    @property
+    def price(self) -> float | None:
+        """Dollars per hour of this node; None when not known."""
+        return 0.0 if self.provider == "local" else None
+
+
+def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
+    """Every node that is declared or known, in natural order."""
+    declared = spec.nodes() if spec else ()
+    return tuple(view_of(spec, observed, name, now) for name in sorted({*declared, *observed.nodes()}))
+
+
+def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: float) -> NodeView:
+    """The facts about one node."""
+    node = str(name)
+    pool = spec.pools.get(name.pool) if spec else None
+    pool = pool if pool and name.index < pool.nodes else None
+    stored = observed.placements.get(node)
+    machine, surplus = _machines(observed, node, stored)
+    report = observed.reports.get(node)
+    run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
+    run = observed.runs.get(run_id) if run_id else None
+    hold = _hold(observed, node, now)
+    resumable = _resumable(observed, run_id, run)
+    verdict = attempts.verdict(pool, run, resumable, now)
+    return NodeView(
+        name=name,
+        now=now,
+        generation=observed.record.generation if observed.record else 0,
+        source=observed.record.source if observed.record else "",
+        provider=spec.provider if spec else "",
+        pool=pool,
+        stored=stored,
+        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict),
+        hold=hold,
+        verdict=verdict,
+        machine=machine,
+        surplus=surplus,
+        claims=tuple(claim for (claimed, _), claim in sorted(observed.incarnations.items()) if claimed == node),
+        drain=_live_claim(observed, node, now),
+        order=observed.orders.get(node),
+        report=report if report and machine and report.instance == machine.id else None,
+        run_id=run_id,
+        run=run,
+        receipts=resumable,
+        loss_allowed=bool(machine and machine.id in observed.allowances),
+        owner_is_leaving=bool(observed.record and observed.record.destroying),
+    )
+
+
+def _machines(
+    observed: Observed, node: str, stored: Placement | None
+) -> tuple[Machine | None, tuple[Machine, ...]]:
+    """The machine in place and the live ones beside it. The placement's incarnation is the one to keep."""
+    live = [machine for machine in observed.machines or () if machine.node == node and machine.live]
+    live.sort(key=lambda m: (stored is not None and m.incarnation == stored.incarnation, m.incarnation))
+    return (live[-1], tuple(live[:-1])) if live else (None, ())
+
+
+def _last_run(observed: Observed, node: str) -> str | None:
+    order = observed.orders.get(node)
+    return order.assignment.run if order and order.assignment else None
+
+
+def _hold(observed: Observed, node: str, now: float) -> Hold | None:
+    """The strictest active hold on the node: terminate before stop before replace."""
+    strictness = (HoldKind.TERMINATE, HoldKind.STOP, HoldKind.PAUSE, HoldKind.REPLACE)
+    found = [
+        hold
+        for hold in observed.holds
+        if hold.kind in strictness and hold.node in (node, None) and hold.active(now)
+    ]
+    return min(found, key=lambda hold: (strictness.index(hold.kind), hold.at), default=None)
+
+
+def _live_claim(observed: Observed, node: str, now: float) -> DrainClaim | None:
+    claim = observed.drains.get(node)
+    return claim if claim and claim.expires_at > now else None
+
+
+def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple[Receipt, ...]:
+    found = observed.receipts.get(run_id, ()) if run_id else ()
+    return receipts.eligible(found, observed.rejections, run.attempt if run else None)
+
+
+def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:
+    """The allowed placement, less what holds and an ended run take away."""
+    if pool is None:
+        return allowed
+    replace = msgspec.structs.replace
+    if allowed.reason in (StopReason.MANUAL, StopReason.COMPLETION):
+        allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
+    if hold is not None and hold.kind is HoldKind.TERMINATE:
+        return replace(allowed, present=False, reason=StopReason.MANUAL)
+    if hold is not None and hold.kind in (HoldKind.STOP, HoldKind.PAUSE):
+        return _off(allowed, StopReason.MANUAL, None)
+    if verdict.kind is attempts.VerdictKind.NEVER and pool.train.on_completion is not OnCompletion.KEEP:
+        if pool.train.on_completion is OnCompletion.STOP:
+            return _off(allowed, StopReason.COMPLETION, pool.train.run)
+        return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
+    return allowed
+
+
+def _off(allowed: Placement, reason: StopReason, run: str | None) -> Placement:
+    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended."""
+    if allowed.market is Market.ON_DEMAND:
+        return msgspec.structs.replace(allowed, powered=False, reason=reason, run=run)
+    return msgspec.structs.replace(allowed, present=False, reason=reason, run=run)

@@ -1,0 +1,122 @@
+"""Which instruction counts: the strictest of order, drain claim, notices and the machine's own end.
+
+The agent acts alone when the controller is away: a notice needs nobody's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.node import AskMode, Demand
+from lifecycle.model.records import Desired, DrainClaim, Notice, Order
+from lifecycle.model.states import Cause
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent knows of the world around its trainer."""
+
+    instance: str
+    incarnation: int
+    order: Order | None = None
+    drain: DrainClaim | None = None
+    notices: Sequence[Notice] = ()
+    shutdown_at: float | None = None
+    """When a shutdown of this machine, under way now, will have killed everything."""
+    orphaned: bool = False
+    """The machine's own process is dead."""
+    grace: float = 90.0
+    refused: Sequence[str] = ()
+    answered: Sequence[str] = ()
+
+
+def strictest(around: Surroundings, now: float) -> Demand | None:
+    """The one demand to put to the trainer; None: train on."""
+    demands = sorted(_demands(around, now), key=_strictness)
+    if not demands:
+        return None
+    drain = next((demand.drain for demand in demands if demand.drain), None)
+    return msgspec.structs.replace(demands[0], drain=drain)
+
+
+def may_start(around: Surroundings, now: float) -> bool:
+    """Whether a training order may be started at all. A refused drain still stands in the way."""
+    claimed = around.drain is not None and _claims(around, around.drain, now)
+    return not claimed and all(demand.mode is AskMode.SAVE for demand in _demands(around, now))
+
+
+def live_claim(around: Surroundings, now: float) -> DrainClaim | None:
+    """The drain claim on this very machine, if one stands."""
+    claim = around.drain
+    return claim if claim is not None and _claims(around, claim, now) else None
+
+
+def _strictness(demand: Demand) -> tuple[bool, float]:
+    never = float("inf")
+    return demand.mode is AskMode.SAVE, never if demand.deadline is None else demand.deadline
+
+
+def _demands(around: Surroundings, now: float) -> Iterator[Demand]:
+    yield from _from_the_machine(around)
+    yield from _from_notices(around)
+    yield from _from_the_controller(around, now)
+
+
+def _from_the_machine(around: Surroundings) -> Iterator[Demand]:
+    if around.orphaned:
+        yield _exit(around, "orphaned", Cause.HARDWARE, "the machine's process died")
+    if around.shutdown_at is not None:
+        yield _exit(around, "shutdown", Cause.OPERATOR, "the machine is shutting down", around.shutdown_at)
+
+
+def _from_notices(around: Surroundings) -> Iterator[Demand]:
+    for notice in around.notices:
+        request = f"{notice.cause}-{notice.id}"
+        if notice.deadline is not None:
+            yield _exit(around, request, notice.cause, f"{notice.cause} notice", notice.deadline)
+        elif request not in around.answered:
+            yield _save(around, request, notice.cause, f"{notice.cause} advice: save early, train on")
+
+
+def _from_the_controller(around: Surroundings, now: float) -> Iterator[Demand]:
+    order, claim = around.order, live_claim(around, now)
+    if order is not None and order.incarnation > around.incarnation:
+        yield _exit(around, "superseded", Cause.CONTROLLER, "a newer machine fills this node")
+    if claim is not None and claim.drain not in around.refused:
+        yield Demand(
+            request=claim.drain,
+            mode=AskMode.SAVE_AND_EXIT,
+            cause=claim.cause,
+            reason=f"drain by {claim.by} ({claim.purpose})",
+            grace=claim.grace,
+            policy=claim.policy,
+            drain=claim.drain,
+        )
+    if order is None or order.incarnation != around.incarnation:
+        return
+    if order.desired is Desired.STOPPED:
+        yield _exit(around, f"order-{order.number}", Cause.OPERATOR, order.reason)
+    if order.desired is Desired.SAVED and order.save is not None and order.save not in around.answered:
+        yield _save(around, order.save, Cause.OPERATOR, order.reason)
+
+
+def _claims(around: Surroundings, claim: DrainClaim, now: float) -> bool:
+    return claim.instance == around.instance and now < claim.expires_at
+
+
+def _exit(around: Surroundings, request: str, cause: Cause, reason: str, deadline: float | None = None) -> Demand:
+    return Demand(
+        request=request,
+        mode=AskMode.SAVE_AND_EXIT,
+        cause=cause,
+        reason=reason,
+        grace=around.grace,
+        policy=WithoutCheckpoint.FORCE,
+        deadline=deadline,
+    )
+
+
+def _save(around: Surroundings, request: str, cause: Cause, reason: str) -> Demand:
+    return Demand(request=request, mode=AskMode.SAVE, cause=cause, reason=reason, grace=around.grace)

@@ -1,0 +1,81 @@
+"""The tracker's storage: rows with versions, conditional writes, and an append-only journal.
+
+One row is `(fleet, kind, name)` with a body and a version that grows with every write. The records in
+the rows, and who may write which, are `lifecycle.tracker`'s business; adapters only keep rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Row(NamedTuple):
+    name: str
+    version: int
+    body: bytes
+
+
+class Guard(NamedTuple):
+    """A write goes through only while this row has this version: the fence of a lease."""
+
+    kind: str
+    name: str
+    version: int
+
+
+class Table(Protocol):
+    """Writes are durable when they return. Reads see every write that returned before.
+
+    Raises Unreadable when the storage does not answer, StateUnusable when it cannot be used at all.
+    """
+
+    def get(self, fleet: str, kind: str, name: str) -> Row | None: ...
+
+    def get_many(self, fleet: str, kind: str, names: Collection[str]) -> Sequence[Row]:
+        """The rows of these names that exist, in any order."""
+        ...
+
+    def scan(self, fleet: str, kinds: Collection[str]) -> Mapping[str, Sequence[Row]]:
+        """All rows of these kinds by kind, each sorted by name, as of one moment."""
+        ...
+
+    def newest(self, fleet: str, kind: str, prefix: str, limit: int) -> Sequence[Row]:
+        """The rows whose names begin with `prefix`, greatest name first, at most `limit`."""
+        ...
+
+    def put(
+        self,
+        fleet: str,
+        kind: str,
+        name: str,
+        body: bytes,
+        *,
+        expect: int | None = None,
+        guard: Guard | None = None,
+    ) -> int:
+        """Writes a row and returns its new version.
+
+        `expect` 0 means the row must not exist, n that it has version n; otherwise raises Conflict.
+        Raises LostLease when `guard` no longer holds; then nothing was written.
+        """
+        ...
+
+    def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:
+        """Removes a row; a missing one is fine. Raises LostLease as `put` does."""
+        ...
+
+    def append(self, fleet: str, node: str | None, body: bytes) -> None:
+        """Adds an entry to the fleet's journal."""
+        ...
+
+    def entries(self, fleet: str, node: str | None, limit: int, after: str = "") -> Sequence[tuple[str, bytes]]:
+        """The last `limit` entries of the journal (of one node when named), oldest first.
+
+        Each comes with its place, which sorts; with `after` only entries beyond that place are given.
+        """
+        ...
+
+    def fleets(self) -> Sequence[str]:
+        """Every fleet that has rows, sorted."""
+        ...

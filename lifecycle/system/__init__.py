@@ -1,0 +1,1 @@
+"""This operating system: processes, files that are whole or absent, and the clock. Imports `model` only."""

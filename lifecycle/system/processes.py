@@ -1,0 +1,135 @@
+"""Processes of this machine: who is who across restarts, whose child, which signals it catches.
+
+A pid alone names nobody: pids are used again. A process is known by boot id, pid and start time.
+Linux: reads /proc (start ticks, SigCgt) beside psutil.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import psutil
+
+_PROC = Path("/proc")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """One process, for ever. `started` is in clock ticks since boot."""
+
+    boot: str
+    pid: int
+    started: int
+
+
+@cache
+def boot_id() -> str:
+    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on, or None when there is no such process."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a running process; None for one that is gone or a zombie."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in "ZX":
+        return None
+    return Identity(boot_id(), pid, int(fields[19]))
+
+
+def myself() -> Identity:
+    found = identify(os.getpid())
+    assert found is not None
+    return found
+
+
+def alive(identity: Identity) -> bool:
+    """Whether that very process still runs (a zombie does not)."""
+    return identity.boot == boot_id() and identify(identity.pid) == identity
+
+
+def carriers(variable: str, value: str) -> list[int]:
+    """Every process that was started with `variable=value` in its environment, except this one."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for pid in psutil.pids():
+        if pid != os.getpid() and wanted in _environment(pid):
+            found.append(pid)
+    return found
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children and so on; none when the process is gone."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Sends one signal to one process. False when it is gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def end_all(find: Callable[[], Iterable[int]], *, within: float = 10.0) -> bool:
+    """Kills what `find` names until it names nobody. False when somebody is left after `within` seconds."""
+    deadline = time.monotonic() + within
+    while targets := [pid for pid in find() if identify(pid) is not None]:
+        for pid in targets:
+            send(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def catches(pid: int) -> frozenset[signal.Signals]:
+    """The signals for which the process has a handler of its own (SigCgt)."""
+    try:
+        status = (_PROC / str(pid) / "status").read_text()
+    except OSError:
+        return frozenset()
+    mask = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:")), 0)
+    return frozenset(number for number in signal.Signals if mask >> (number - 1) & 1)
+
+
+def ranks(root: int) -> list[int]:
+    """The rank processes under `root`: the topmost that carry RANK or LOCAL_RANK while their parent does not.
+
+    Loader workers inherit those variables, so the environment alone does not tell. A process without
+    ranks under it is its own rank. Source of the rule: torchrun kills process groups, so a launcher must
+    never be signalled (measured in the project's research).
+    """
+    found = [pid for pid in (root, *descendants(root)) if _ranked(pid) and not _ranked(_parent(pid))]
+    return found or ([root] if identify(root) else [])
+
+
+def _ranked(pid: int) -> bool:
+    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in _environment(pid))
+
+
+def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0

@@ -1,0 +1,194 @@
+"""The controller's side of the tracker. Writes of a tick carry the lease's fence as `guard`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from lifecycle.model.codec import decode, encode
+from lifecycle.model.errors import Conflict
+from lifecycle.model.records import (
+    Allowance,
+    Attempt,
+    DrainClaim,
+    Entry,
+    Hold,
+    Incarnation,
+    Order,
+    Placement,
+    Receipt,
+    Record,
+    Report,
+    Run,
+    SpecRecord,
+    Tick,
+)
+from lifecycle.model.world import Observed
+from lifecycle.ports.tracker import Guard, Row, Table
+from lifecycle.tracker import rows
+
+R = TypeVar("R", bound=Record)
+
+_CORE = (
+    rows.SPEC,
+    rows.PLACEMENT,
+    rows.DRAIN,
+    rows.ORDER,
+    rows.REPORT,
+    rows.RUN,
+    rows.REJECTION,
+    rows.HOLD,
+    rows.ALLOWANCE,
+    rows.TICK,
+)
+
+
+def _each(found: Iterable[Row], kind: type[R]) -> dict[str, R]:
+    return {row.name: decode(row.body, kind) for row in found}
+
+
+class ControllerTracker:
+    """Reads and writes a fleet's records. Writes of a tick raise LostLease when it was overtaken."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def fleets(self) -> Sequence[str]:
+        return self._table.fleets()
+
+    def observe(self, fleet: str) -> Observed:
+        """Everything a tick needs but the provider's list, the creation claims and the receipts."""
+        found = self._table.scan(fleet, _CORE)
+        spec = _each(found[rows.SPEC], SpecRecord)
+        return Observed(
+            fleet=fleet,
+            record=spec.get(fleet),
+            placements=_each(found[rows.PLACEMENT], Placement),
+            drains=_each(found[rows.DRAIN], DrainClaim),
+            orders=_each(found[rows.ORDER], Order),
+            reports=_each(found[rows.REPORT], Report),
+            runs=_each(found[rows.RUN], Run),
+            holds=tuple(_each(found[rows.HOLD], Hold).values()),
+            allowances=_each(found[rows.ALLOWANCE], Allowance),
+            rejections=frozenset(row.name for row in found[rows.REJECTION]),
+            last_tick=_each(found[rows.TICK], Tick).get(fleet),
+        )
+
+    def spec(self, fleet: str) -> SpecRecord | None:
+        row = self._table.get(fleet, rows.SPEC, fleet)
+        return decode(row.body, SpecRecord) if row else None
+
+    def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
+        names = {rows.incarnation_name(node, number) for node, number in wanted}
+        found = _each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
+        return {(each.node, each.number): each for each in found}
+
+    def receipts(self, fleet: str, run: str, limit: int) -> tuple[Receipt, ...]:
+        """The newest receipts of a run, greatest (epoch, step) first."""
+        found = self._table.newest(fleet, rows.RECEIPT, f"{run}/", limit)
+        return tuple(decode(row.body, Receipt) for row in found)
+
+    def attempts(self, fleet: str, run: str) -> tuple[Attempt, ...]:
+        """The whole history of a run, oldest first."""
+        found = self._table.newest(fleet, rows.ATTEMPT, f"{run}/", 1_000_000)
+        return tuple(decode(row.body, Attempt) for row in reversed(found))
+
+    def attempt(self, fleet: str, run: str, number: int) -> Attempt | None:
+        row = self._table.get(fleet, rows.ATTEMPT, rows.attempt_name(run, number))
+        return decode(row.body, Attempt) if row else None
+
+    def history_of(self, fleet: str, node: str) -> tuple[Incarnation, ...]:
+        """Every incarnation of a node, oldest first."""
+        found = self._table.newest(fleet, rows.INCARNATION, f"{node}#", 1_000_000)
+        return tuple(decode(row.body, Incarnation) for row in reversed(found))
+
+    def entries(self, fleet: str, node: str | None = None, limit: int = 500) -> tuple[Entry, ...]:
+        return tuple(entry for _, entry in self.news(fleet, node=node, limit=limit))
+
+    def news(
+        self, fleet: str, *, node: str | None = None, limit: int = 500, after: str = ""
+    ) -> tuple[tuple[str, Entry], ...]:
+        """Journal entries with their places, oldest first; beyond `after` only, when given."""
+        found = self._table.entries(fleet, node, limit, after)
+        return tuple((place, decode(body, Entry)) for place, body in found)
+
+    def claim_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
+        """The creation claim. Raises Conflict when that incarnation was claimed before."""
+        name = rows.incarnation_name(claim.node, claim.number)
+        self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=0, guard=guard)
+
+    def put_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
+        self._put(fleet, rows.INCARNATION, rows.incarnation_name(claim.node, claim.number), claim, guard)
+
+    def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
+        """Gives out an epoch, once. Returns the attempt that stands under that number."""
+        name = rows.attempt_name(attempt.run, attempt.number)
+        try:
+            self._table.put(fleet, rows.ATTEMPT, name, encode(attempt), expect=0, guard=guard)
+        except Conflict:
+            standing = self.attempt(fleet, attempt.run, attempt.number)
+            assert standing is not None
+            return standing
+        return attempt
+
+    def put_attempt(self, fleet: str, attempt: Attempt, guard: Guard | None) -> None:
+        self._put(fleet, rows.ATTEMPT, rows.attempt_name(attempt.run, attempt.number), attempt, guard)
+
+    def put_run(self, fleet: str, run: Run, guard: Guard | None) -> None:
+        self._put(fleet, rows.RUN, run.run, run, guard)
+
+    def place(self, fleet: str, placement: Placement, guard: Guard | None) -> None:
+        self._put(fleet, rows.PLACEMENT, placement.node, placement, guard)
+
+    def order(self, fleet: str, order: Order, guard: Guard | None) -> None:
+        self._put(fleet, rows.ORDER, order.node, order, guard)
+
+    def claim_drain(self, fleet: str, claim: DrainClaim, guard: Guard | None) -> None:
+        """Claims or renews a drain. Raises Conflict while somebody else's stands."""
+        row = self._table.get(fleet, rows.DRAIN, claim.node)
+        if row is not None:
+            standing = decode(row.body, DrainClaim)
+            if standing.drain != claim.drain and standing.expires_at > claim.asked_at:
+                raise Conflict(f"{claim.node} is being drained by {standing.by}", fix="wait for it to end")
+        expect = row.version if row else 0
+        self._table.put(fleet, rows.DRAIN, claim.node, encode(claim), expect=expect, guard=guard)
+
+    def release_drain(self, fleet: str, node: str, guard: Guard | None) -> None:
+        self._table.remove(fleet, rows.DRAIN, node, guard=guard)
+
+    def reject(self, fleet: str, receipt: Receipt, guard: Guard | None) -> None:
+        self._put(fleet, rows.REJECTION, receipt.digest, receipt, guard)
+
+    def mark_pruned(self, fleet: str, receipt: Receipt, guard: Guard | None) -> None:
+        """Says, before its objects go, that nobody may resume from this receipt any more."""
+        name = rows.receipt_name(receipt.run, receipt.epoch, receipt.step, receipt.digest)
+        self._put(fleet, rows.RECEIPT, name, msgspec.structs.replace(receipt, pruned=True), guard)
+
+    def hold(self, fleet: str, hold: Hold, guard: Guard | None = None) -> None:
+        self._put(fleet, rows.HOLD, hold.id, hold, guard)
+
+    def lift(self, fleet: str, hold: Hold, guard: Guard | None = None) -> None:
+        self._table.remove(fleet, rows.HOLD, hold.id, guard=guard)
+
+    def allow_loss(self, fleet: str, allowance: Allowance) -> None:
+        self._put(fleet, rows.ALLOWANCE, allowance.instance, allowance, None)
+
+    def spend_allowance(self, fleet: str, instance: str, guard: Guard | None) -> None:
+        self._table.remove(fleet, rows.ALLOWANCE, instance, guard=guard)
+
+    def set_spec(self, record: SpecRecord, guard: Guard | None) -> None:
+        self._put(record.fleet, rows.SPEC, record.fleet, record, guard)
+
+    def remove_spec(self, fleet: str, guard: Guard | None) -> None:
+        self._table.remove(fleet, rows.SPEC, fleet, guard=guard)
+
+    def tick(self, tick: Tick, guard: Guard | None) -> None:
+        self._put(tick.fleet, rows.TICK, tick.fleet, tick, guard)
+
+    def journal(self, fleet: str, entry: Entry) -> None:
+        self._table.append(fleet, entry.node, encode(entry))
+
+    def _put(self, fleet: str, kind: str, name: str, record: Record, guard: Guard | None) -> None:
+        self._table.put(fleet, kind, name, encode(record), guard=guard)

@@ -1,0 +1,48 @@
+"""The node's side of the tracker: it reads its own instructions and writes only its own rows."""
+
+from __future__ import annotations
+
+from lifecycle.model.codec import decode, encode
+from lifecycle.model.errors import Conflict
+from lifecycle.model.ids import NodeName
+from lifecycle.model.records import DrainClaim, Entry, Incarnation, Order, Receipt, Report
+from lifecycle.ports.tracker import Table
+from lifecycle.tracker import rows
+
+
+class NodeTracker:
+    """What the agent of one node may read and write."""
+
+    def __init__(self, table: Table, node: str) -> None:
+        self._table, self._node = table, node
+        self._fleet = NodeName.parse(node).fleet
+
+    def order(self) -> Order | None:
+        row = self._table.get(self._fleet, rows.ORDER, self._node)
+        return decode(row.body, Order) if row else None
+
+    def drain(self) -> DrainClaim | None:
+        row = self._table.get(self._fleet, rows.DRAIN, self._node)
+        return decode(row.body, DrainClaim) if row else None
+
+    def incarnation(self, number: int) -> Incarnation | None:
+        row = self._table.get(self._fleet, rows.INCARNATION, rows.incarnation_name(self._node, number))
+        return decode(row.body, Incarnation) if row else None
+
+    def last_report(self) -> Report | None:
+        row = self._table.get(self._fleet, rows.REPORT, self._node)
+        return decode(row.body, Report) if row else None
+
+    def report(self, report: Report) -> None:
+        self._table.put(self._fleet, rows.REPORT, self._node, encode(report))
+
+    def receive(self, receipt: Receipt) -> None:
+        """Records a receipt, once; a repeat of the same one changes nothing."""
+        name = rows.receipt_name(receipt.run, receipt.epoch, receipt.step, receipt.digest)
+        try:
+            self._table.put(self._fleet, rows.RECEIPT, name, encode(receipt), expect=0)
+        except Conflict:
+            return
+
+    def journal(self, entry: Entry) -> None:
+        self._table.append(self._fleet, self._node, encode(entry))

@@ -1,0 +1,49 @@
+"""Kinds and names of rows: where each record lives in the table, and who writes it.
+
+| kind        | name                          | written by |
+|-------------|-------------------------------|------------|
+| spec        | fleet                         | controller |
+| placement   | node                          | controller |
+| incarnation | node#number                   | controller, created once: the creation claim |
+| drain       | node                          | controller, or the guard of `pulumi up` |
+| order       | node                          | controller |
+| report      | node                          | the node's agent |
+| receipt     | run/epoch/step/digest         | the node's agent, created once |
+| run         | run                           | controller |
+| attempt     | run/number                    | controller, created once: the epoch is given out |
+| rejection   | digest                        | controller |
+| hold        | id                            | operator's verbs |
+| allowance   | instance                      | operator's verbs |
+| lease       | fleet                         | whoever ticks |
+| tick        | fleet                         | controller |
+"""
+
+from __future__ import annotations
+
+SPEC = "spec"
+PLACEMENT = "placement"
+INCARNATION = "incarnation"
+DRAIN = "drain"
+ORDER = "order"
+REPORT = "report"
+RECEIPT = "receipt"
+RUN = "run"
+ATTEMPT = "attempt"
+REJECTION = "rejection"
+HOLD = "hold"
+ALLOWANCE = "allowance"
+LEASE = "lease"
+TICK = "tick"
+
+
+def incarnation_name(node: str, number: int) -> str:
+    return f"{node}#{number:06d}"
+
+
+def attempt_name(run: str, number: int) -> str:
+    return f"{run}/{number:06d}"
+
+
+def receipt_name(run: str, epoch: int, step: int, digest: str) -> str:
+    """Sorts by (epoch, step) within the run."""
+    return f"{run}/{epoch:06d}/{step:012d}/{digest[:16]}"

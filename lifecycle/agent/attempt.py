@@ -30,7 +30,7 @@ from lifecycle.model.records import (
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain, outcome
 from lifecycle.planning.drain import Move, Trainee
-from lifecycle.planning.outcome import exit_in_words
+from lifecycle.planning.outcome import Judgement, exit_in_words
 from lifecycle.planning.wants import Surroundings
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.trainer import ProcessState, StopRequest, Trainer
@@ -327,50 +327,28 @@ class AttemptKeeper:
             shutting_down=around.shutdown_at is not None,
             from_step=self._state.from_step,
         )
+        ended = outcome.ended(self._state, judged, result=result, detail=self._detail(process, judged), now=now)
+        self._finish(ended, outcome.drained(self._state, judged, trainee, now))
+
+    def _detail(self, process: ProcessState, judged: Judgement) -> str:
+        """How the process ended, with its last line when it died by itself."""
+        if process.exit_code == 0:
+            return ""
+        assignment = self._state.assignment
+        failed = judged.outcome is Outcome.FAILED and assignment is not None
+        last = self._trainer.last_words(assignment) if failed and assignment else ""
+        return exit_in_words(process.exit_code) + (f"; last line: {last}" if last else "")
+
+    def _end_unstarted(self, assignment: Assignment, how: Outcome, cause: Cause, why: str) -> None:
         ended = Ended(
             run=assignment.run,
             attempt=assignment.attempt,
-            outcome=judged.outcome,
-            at=now,
-            started_at=self._state.started_at,
-            from_step=self._state.from_step,
-            step=judged.step,
-            exact=judged.exact,
-            cause=judged.cause,
-            forced=judged.forced,
-            receipt=self._state.receipt,
-            spared=judged.spared,
-            result=result,
-            detail=self._detail(assignment, process, judged.outcome),
+            outcome=how,
+            at=self._clock.now(),
+            cause=cause,
+            detail=why,
         )
-        self._finish(ended, self._drained(ended, trainee, now))
-
-    def _detail(self, assignment: Assignment, process: ProcessState, ended: Outcome) -> str:
-        if ended is Outcome.FAILED:
-            last = self._trainer.last_words(assignment)
-            return exit_in_words(process.exit_code) + (f"; last line: {last}" if last else "")
-        return "" if ended is Outcome.COMPLETED else exit_in_words(process.exit_code)
-
-    def _drained(self, ended: Ended, trainee: Trainee, now: float) -> Drained | None:
-        ask = self._state.ask
-        if ask is None or ask.demand.drain is None:
-            return self._state.drained
-        saved = ended.outcome is Outcome.COMPLETED or drain.proof(ask, trainee) is not None
-        return Drained(
-            drain=ask.demand.drain,
-            outcome=DrainOutcome.SAVED if saved else DrainOutcome.FORCED,
-            at=now,
-            step=ended.step,
-            receipt=ended.receipt,
-            detail=ended.detail,
-        )
-
-    def _end_unstarted(self, assignment: Assignment, ended: Outcome, cause: Cause, why: str) -> None:
-        now = self._clock.now()
-        self._finish(
-            Ended(run=assignment.run, attempt=assignment.attempt, outcome=ended, at=now, cause=cause, detail=why),
-            self._state.drained,
-        )
+        self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
         self._remember(assignment=None, launched=False, ask=None, ended=ended, drained=drained)
@@ -380,7 +358,7 @@ class AttemptKeeper:
             f"attempt {ended.attempt} {ended.outcome}{at}",
             cause=ended.cause or "",
             evidence=ended.detail,
-            result=f"checkpoint at step {ended.receipt.step}" if ended.receipt else "no checkpoint",
+            result=outcome.in_words(ended),
             run=ended.run,
         )
 

@@ -184,14 +184,17 @@ def _tick_until(
     """Ticks until `done`, tells what happens meanwhile, and ends in the plan's last line or a refusal."""
     from lifecycle.cli.story import Story
     from lifecycle.planning import explain
+    from lifecycle.planning.status import fleet_status
 
     story = Story(context, control)
     ticked = control.controller.until(fleet, done, timeout=timeout, seen=lambda _: story.tell(fleet))
     explain.raise_refusals(ticked.plan)
     if context.json:
         context.document(explain.document(ticked.plan))
-    else:
-        context.show(explain.summary(ticked.plan))
+        return 0
+    status = fleet_status(ticked.observed, ticked.plan, ticked.record.at)
+    context.say(f"{fleet}: {status.sentence}")
+    context.show(explain.summary(ticked.plan))
     return 0
 
 

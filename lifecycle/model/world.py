@@ -26,7 +26,10 @@ from lifecycle.model.states import LIVE, Cause, InstanceState
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine of ours in the provider's list. `impaired`: a status check of the provider failed."""
+    """One machine of ours in the provider's list.
+
+    `launched_at` is its last start, as on EC2; `impaired`: a status check of the provider failed.
+    """
 
     id: str
     node: str

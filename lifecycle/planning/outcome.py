@@ -7,11 +7,12 @@ or 1, a launcher flattens its ranks' codes).
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import msgspec
 
-from lifecycle.model.node import Ask, AskMode
-from lifecycle.model.records import Outcome
+from lifecycle.model.node import Ask, AskMode, NodeState
+from lifecycle.model.records import Drained, DrainOutcome, Ended, Outcome
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain
 from lifecycle.planning.drain import Trainee
@@ -42,12 +43,13 @@ def judge(
     outcome, cause = _outcome(asked, exit_code, finished=finished, shutting_down=shutting_down)
     saved = drain.proof(asked, trainee) if asked else None
     step = _reached(trainee, from_step)
+    ended_by_us = asked is not None and asked.terminated_at is not None
     return Judgement(
         outcome=outcome,
         cause=cause,
         step=step,
         exact=outcome is Outcome.COMPLETED or asked is not None,
-        forced=asked is not None and saved is None and asked.terminated_at is not None,
+        forced=ended_by_us and (saved is None or saved.step < (step or 0)),
         spared=max(0, saved.step - _before(asked, from_step)) if asked and saved else 0,
     )
 
@@ -86,3 +88,52 @@ def exit_in_words(exit_code: int | None) -> str:
     if exit_code < 0:
         return f"killed by {signal.Signals(-exit_code).name}"
     return f"exit code {exit_code}"
+
+
+def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now: float) -> Ended:
+    """The judgement as it is reported."""
+    assignment = state.assignment
+    assert assignment is not None
+    return Ended(
+        run=assignment.run,
+        attempt=assignment.attempt,
+        outcome=judged.outcome,
+        at=now,
+        started_at=state.started_at,
+        from_step=state.from_step,
+        step=judged.step,
+        exact=judged.exact,
+        cause=judged.cause,
+        forced=judged.forced,
+        receipt=state.receipt,
+        spared=judged.spared,
+        result=result,
+        detail=detail,
+    )
+
+
+def drained(state: NodeState, judged: Judgement, trainee: Trainee, now: float) -> Drained | None:
+    """The answer to the drain that asked for this end; the last one stands when none did."""
+    ask = state.ask
+    if ask is None or ask.demand.drain is None:
+        return state.drained
+    proven = drain.proof(ask, trainee) is not None and not judged.forced
+    saved = proven or judged.outcome is Outcome.COMPLETED
+    return Drained(
+        drain=ask.demand.drain,
+        outcome=DrainOutcome.SAVED if saved else DrainOutcome.FORCED,
+        at=now,
+        step=judged.step,
+        receipt=state.receipt,
+    )
+
+
+def in_words(end: Ended) -> str:
+    """What an end left behind, for the journal."""
+    if end.receipt is None:
+        return "no checkpoint"
+    lost = (end.step or 0) - end.receipt.step
+    if end.forced and lost > 0:
+        return f"forced: steps {end.receipt.step + 1} to {end.step} are lost"
+    spared = f", {end.spared} steps spared" if end.spared else ""
+    return f"checkpoint at step {end.receipt.step}{spared}"

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import msgspec
 
 from lifecycle.model.plan import Facts
-from lifecycle.model.quantities import spoken
 from lifecycle.model.records import (
     Attempt,
     Ended,
@@ -32,6 +31,8 @@ from lifecycle.model.world import Machine, Observed
 
 VANISHED_AFTER = 60.0
 """A machine missing from a full list for this long, its agent silent, is gone."""
+
+NO_LAST_WORD = "its machine went without a last word from the agent"
 
 _STATE_OF = {
     Outcome.COMPLETED: RunState.COMPLETED,
@@ -164,7 +165,7 @@ def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Rep
         cause=cause or Cause.HARDWARE,
         exact=False,
         receipt=report.receipt if report else None,
-        detail="its machine went without a last word from the agent",
+        detail=NO_LAST_WORD,
     )
     return _ended(run, attempt, newest(report) if report else None, result=None, now=now)
 
@@ -250,14 +251,14 @@ def _released(observed: Observed, now: float) -> Iterator[str]:
 
 
 def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:
-    """What people will want to know when they ask why."""
+    """What the agent cannot tell: what a start costs in steps, and an end that it did not live to see."""
     attempt = after.attempt
     if attempt is None or before.attempt is None:
         return
     if before.attempt.started_at is None and attempt.started_at is not None:
-        yield _entry(after, attempt, now, "attempt started", _started_from(attempt), _lost(attempt, before))
-    if before.attempt.open and not attempt.open:
-        yield _entry(after, attempt, now, f"attempt {attempt.outcome}", _how_ended(attempt), _saved(attempt))
+        yield _entry(after, attempt, now, "trainer started", "", _started_from(attempt, before))
+    if attempt.detail == NO_LAST_WORD:
+        yield _entry(after, attempt, now, f"attempt {attempt.number} {attempt.outcome}", attempt.detail, "")
 
 
 def _entry(run: Run, attempt: Attempt, now: float, what: str, evidence: str, result: str) -> Entry:
@@ -273,29 +274,10 @@ def _entry(run: Run, attempt: Attempt, now: float, what: str, evidence: str, res
     )
 
 
-def _started_from(attempt: Attempt) -> str:
+def _started_from(attempt: Attempt, before: Run) -> str:
     where = f"from step {attempt.from_step}" if attempt.from_step else "from the beginning"
-    return f"attempt {attempt.number} on incarnation {attempt.incarnation} {where}"
-
-
-def _lost(attempt: Attempt, before: Run) -> str:
-    if before.reached is None:
-        return ""
+    began = f"attempt {attempt.number} on incarnation {attempt.incarnation} {where}"
+    if before.reached is None or not attempt.lost_steps:
+        return began
     bound = "" if before.reached.exact else "at least "
-    return f"{bound}{attempt.lost_steps} steps to do again, booked to {before.reached.cause}"
-
-
-def _how_ended(attempt: Attempt) -> str:
-    lasted = (attempt.ended_at or 0) - (attempt.started_at or attempt.ended_at or 0)
-    at = f" at step {attempt.to_step}" if attempt.to_step is not None else ""
-    detail = f": {attempt.detail}" if attempt.detail else ""
-    return f"attempt {attempt.number}, {attempt.cause or 'no cause'}{at} after {spoken(lasted)}{detail}"
-
-
-def _saved(attempt: Attempt) -> str:
-    if attempt.forced is not None:
-        return f"forced: steps {attempt.forced[0]} to {attempt.forced[1]} are lost"
-    if attempt.receipt is None:
-        return "no checkpoint"
-    spared = f"; {attempt.spared_steps} steps spared by the save" if attempt.spared_steps else ""
-    return f"checkpoint at step {attempt.receipt.step}{spared}"
+    return f"{began}; {bound}{attempt.lost_steps} steps to do again, booked to {before.reached.cause}"

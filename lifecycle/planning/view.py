@@ -137,13 +137,20 @@ def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: flo
         claims=tuple(claim for (claimed, _), claim in sorted(observed.incarnations.items()) if claimed == node),
         drain=_live_claim(observed, node, now),
         order=observed.orders.get(node),
-        report=report if report and machine and report.instance == machine.id else None,
+        report=_current(report, machine),
         run_id=run_id,
         run=run,
         receipts=resumable,
         loss_allowed=bool(machine and machine.id in observed.allowances),
         owner_is_leaving=bool(observed.record and observed.record.destroying),
     )
+
+
+def _current(report: Report | None, machine: Machine | None) -> Report | None:
+    """The report, when it is of the machine in place and of its present boot."""
+    if report is None or machine is None or report.instance != machine.id:
+        return None
+    return report if report.at >= machine.launched_at else None
 
 
 def _machines(

@@ -70,6 +70,7 @@ class MachineRecord(msgspec.Struct, frozen=True, kw_only=True):
 class MachineProcess(msgspec.Struct, frozen=True, kw_only=True):
     process: Identity
     port: int
+    started_at: float
 
 
 class StandingNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ class StateDirectory:
     def prepare(self) -> None:
         """Makes what is missing. Raises StateUnusable."""
         try:
-            for folder in (self.objects, self.logs, self.machines, self.fired):
+            for folder in (self.logs, self.machines, self.fired):
                 folder.mkdir(parents=True, exist_ok=True)
             if not (self.path / ".gitignore").exists():
                 write_whole(self.path / ".gitignore", b"*\n")

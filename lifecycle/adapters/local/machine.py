@@ -70,7 +70,10 @@ class LocalMachine:
         """Lives until it is ended, one way or the other."""
         self._paths.disk.mkdir(parents=True, exist_ok=True)
         self._paths.ended.unlink(missing_ok=True)
-        write_record(self._paths.process, MachineProcess(process=self._me, port=self._server.port))
+        write_record(
+            self._paths.process,
+            MachineProcess(process=self._me, port=self._server.port, started_at=time.time()),
+        )
         self._listen()
         while not self._over():
             self._start_attempts()

@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from lifecycle.adapters.local.layout import (
     EndedRecord,
     MachinePaths,
@@ -78,15 +80,18 @@ class LocalProvider:
             return None
         ended = read_record(paths.ended, EndedRecord)
         want = read_record(paths.want, Want) or Want(power=Power.ON)
+        running = read_record(paths.process, MachineProcess)
+        if running is not None:
+            record = msgspec.structs.replace(record, created_at=running.started_at)
         if ended is not None:
             return _shown(record, ended.state, ended=ended)
-        return self._running(paths, record, want) or self._fallen(paths, record, want)
+        if running is not None and processes.alive(running.process):
+            return self._running(record, want)
+        return self._fallen(paths, record, want)
 
-    def _running(self, paths: MachinePaths, record: MachineRecord, want: Want) -> Machine | None:
-        """The machine as its live process has it; None when it has none."""
-        running = read_record(paths.process, MachineProcess)
-        if running is None or not processes.alive(running.process):
-            return None
+    @staticmethod
+    def _running(record: MachineRecord, want: Want) -> Machine:
+        """The machine as its live process has it."""
         if want.power in (Power.TERMINATED, Power.KILLED):
             return _shown(record, InstanceState.RUNNING, ending=True)
         state = InstanceState.STOPPING if want.power is Power.OFF else InstanceState.RUNNING

@@ -1,0 +1,17 @@
+"""A stage per test; a test that leaves a process behind has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stage import Stage
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    built = Stage(tmp_path)
+    yield built
+    built.close()

@@ -22,7 +22,7 @@ import yaml
 from lifecycle.system import processes
 
 TRAINER = Path(__file__).parents[2] / "specs" / "examples" / "train_tiny.py"
-STEPS, SEED, STEP_TIME, SAVE_EVERY = 120, 7, 0.03, 40
+STEPS, SEED, STEP_TIME, SAVE_EVERY = 150, 7, 0.04, 40
 PATIENCE = 60.0
 
 

@@ -20,7 +20,7 @@ def _to_plain(value: Any) -> str:
 def _from_plain(kind: type, value: Any) -> Any:
     if issubclass(kind, Duration | Size) and isinstance(value, str):
         return kind.parse(value)
-    raise NotImplementedError(f"no {kind.__name__} from {value!r}")
+    raise ValueError(f"no {kind.__name__} from {value!r}")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain)

@@ -6,6 +6,7 @@ upload as reported from the field, until this fleet has measured its own.
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import msgspec
@@ -41,9 +42,9 @@ class NoticeArithmetic(msgspec.Struct, frozen=True, kw_only=True):
 
     def sentence(self) -> str:
         """The sum in words, for a warning."""
-        upload = f" + upload {self.upload:.0f}s ({self.size} at 0.26 GB/s)" if self.size else ""
+        upload = f" + upload {math.ceil(self.upload)}s ({self.size} at 0.26 GB/s)" if self.size else ""
         return (
-            f"a save under a spot notice needs {self.needed:.0f}s of {NOTICE:.0f}s: detect {DETECT:.0f}s"
-            f" + save {self.save:.0f}s{upload} + reserve {RESERVE:.0f}s;"
+            f"a save under a spot notice needs {math.ceil(self.needed)}s of {NOTICE:.0f}s: detect {DETECT:.0f}s"
+            f" + save {math.ceil(self.save)}s{upload} + reserve {RESERVE:.0f}s;"
             " the newest complete checkpoint will be what is kept"
         )

@@ -7,7 +7,7 @@ word, or a machine that is certainly gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -51,8 +51,10 @@ def settle(observed: Observed, now: float) -> Facts:
     runs: list[Run] = []
     attempts: list[Attempt] = []
     entries: list[Entry] = []
+    machines = {(machine.node, machine.incarnation): machine for machine in observed.machines}
+    live = frozenset(machine.id for machine in observed.machines if machine.live)
     for run in observed.runs.values():
-        settled = _settle_run(observed, run, now)
+        settled = _settle_run(observed, machines, run, now)
         if settled != run:
             runs.append(settled)
             entries += _told(run, settled, now)
@@ -63,13 +65,15 @@ def settle(observed: Observed, now: float) -> Facts:
         attempts=tuple(attempts),
         incarnations=tuple(_incarnations(observed, now)),
         rejections=_rejections(observed),
-        released=tuple(_released(observed, now)),
+        released=tuple(
+            node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
+        ),
         spent=tuple(
             hold
             for hold in observed.holds
-            if not hold.active(now) or (hold.kind is HoldKind.REPLACE and not _is_live(observed, hold.instance))
+            if not hold.active(now) or (hold.kind is HoldKind.REPLACE and hold.instance not in live)
         ),
-        spent_allowances=tuple(i for i in observed.allowances if not _is_live(observed, i)),
+        spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
         entries=tuple(entries),
     )
 
@@ -87,11 +91,11 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
     )
 
 
-def _is_live(observed: Observed, instance: str | None) -> bool:
-    return any(machine.id == instance and machine.live for machine in observed.machines or ())
+_Machines = Mapping[tuple[str, int], Machine]
+"""Every machine listed, by node and incarnation."""
 
 
-def _settle_run(observed: Observed, run: Run, now: float) -> Run:
+def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -> Run:
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
@@ -102,7 +106,7 @@ def _settle_run(observed: Observed, run: Run, now: float) -> Run:
         attempt = run.attempt or attempt
         if report.ended is not None and report.ended.run == run.run and report.ended.attempt == attempt.number:
             return _closed(run, attempt, report.ended, newest(report), now)
-    machine = _machine_of(observed, attempt)
+    machine = machines.get((attempt.node, attempt.incarnation))
     if _certainly_gone(observed, attempt, machine, report, now):
         return _lost_sight(run, attempt, machine, report, now)
     state = _seen_state(run, attempt, machine, report)
@@ -197,11 +201,6 @@ def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
     return _replace(run, failures=failures, mark=rank if newer else run.mark)
 
 
-def _machine_of(observed: Observed, attempt: Attempt) -> Machine | None:
-    same = (attempt.node, attempt.incarnation)
-    return next((m for m in observed.machines or () if (m.node, m.incarnation) == same), None)
-
-
 def _certainly_gone(
     observed: Observed, attempt: Attempt, machine: Machine | None, report: Report | None, now: float
 ) -> bool:
@@ -242,12 +241,6 @@ def _incarnations(observed: Observed, now: float) -> Iterator[Incarnation]:
 def _rejections(observed: Observed) -> tuple[Receipt, ...]:
     told = {r.digest: r for report in observed.reports.values() for r in report.rejected}
     return tuple(r for digest, r in sorted(told.items()) if digest not in observed.rejections)
-
-
-def _released(observed: Observed, now: float) -> Iterator[str]:
-    for node, claim in observed.drains.items():
-        if claim.expires_at <= now or not _is_live(observed, claim.instance):
-            yield node
 
 
 def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:

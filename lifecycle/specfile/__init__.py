@@ -109,15 +109,11 @@ def _meaning(document: Document, folder: FilePath) -> list[Fault]:
 
 
 def _findings(document: Document, folder: FilePath) -> Iterator[meaning.Finding]:
-    raw = document.value
-    declared = raw.get("pools")
-    pools = {
-        name: pool
-        for name, value in (declared.items() if isinstance(declared, dict) else ())
-        if (pool := _sound(value, Pool)) is not None
-    }
+    declared = document.value.get("pools")
+    raw = {**document.value, "pools": declared if isinstance(declared, dict) else {}}
+    pools = {name: pool for name, value in raw["pools"].items() if (pool := _sound(value, Pool)) is not None}
     local = _sound(raw.get("local", {}), Local)
-    yield from meaning.check_fleet({**raw, "pools": declared or {}}, pools, local)
+    yield from meaning.check_fleet(raw, pools, local)
     for name, pool in pools.items():
         yield from meaning.check_pool(name, pool, raw, folder)
 

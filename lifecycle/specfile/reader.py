@@ -247,4 +247,4 @@ class _Builder:
         number = math.inf if unbounded else float(text)
         if math.isinf(number) and not quiet:
             self.document.fault(place, f"{text!r} is not a finite number", self._next_path())
-        return 0.0 if math.isinf(number) else number
+        return 0 if math.isinf(number) else number

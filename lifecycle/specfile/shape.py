@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from lifecycle.specfile.reader import Document, Path
 
@@ -41,9 +44,27 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def _whole(_: TypeChecker, value: Any) -> bool:
+    """A whole number is written as one: `2.0` and `1e3` are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _one_line(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """Patterns hold for the whole string: Python's `$` would let a line break follow."""
+    if isinstance(value, str) and ("\n" in value or not re.search(pattern, value)):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Strict = extend(
+    Draft202012Validator,
+    validators={"pattern": _one_line},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _whole),
+)
+
+
 def check(document: Document) -> None:
     """Adds a fault to `document` for every departure from the schema."""
-    for error in Draft202012Validator(schema()).iter_errors(document.value):
+    for error in _Strict(schema()).iter_errors(document.value):
         path: Path = tuple(error.absolute_path)
         for at, by_key, message in _TELL.get(error.validator, _other)(error, path):
             place = document.key_place(at) if by_key else document.place(at)

@@ -260,9 +260,9 @@ def test_real_processes_take_turns_and_lose_no_update(tmp_path: Path, table: Sql
 
 def test_a_lease_row_of_a_newer_version_is_understood(table: SqliteTable, clock: HandClock) -> None:
     with leases(table, clock).held("f"):
-        row = table.get("f", "lease", "f")
-        assert row is not None
-        known = msgspec.json.decode(row.body)
-        table.put("f", "lease", "f", msgspec.json.encode({**known, "colour": "blue"}))
-    with leases(table, clock, who="bob").held("f"):
         pass
+    row = table.get("f", "lease", "f")
+    assert row is not None
+    table.put("f", "lease", "f", msgspec.json.encode({**msgspec.json.decode(row.body), "colour": "blue"}))
+    with leases(table, clock, who="bob").held("f") as guard:
+        assert guard.version == 4

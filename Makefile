@@ -26,7 +26,7 @@ check: $(STAMP) ## format, lint, types and import rules
 	$(BIN)/lint-imports --no-logo
 
 test: check ## everything that must hold
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 bench: $(STAMP) ## the figures of the README's table, measured here
 	$(BIN)/python -m tests.bench

@@ -12,8 +12,7 @@ import msgspec
 
 from lifecycle.agent.courier import Courier, Failed, Restore, Restored, Ship, Shipped
 from lifecycle.agent.memory import Memory
-from lifecycle.agent.reporting import Conditions
-from lifecycle.model.errors import SteadyError
+from lifecycle.agent.reporting import Conditions, Journal
 from lifecycle.model.ids import NodeName
 from lifecycle.model.node import Ask, AskMode, Demand, NodeState
 from lifecycle.model.records import (
@@ -21,8 +20,6 @@ from lifecycle.model.records import (
     Drained,
     DrainOutcome,
     Ended,
-    Entry,
-    EntryKind,
     Outcome,
     Phase,
     Receipt,
@@ -33,8 +30,7 @@ from lifecycle.planning.drain import Move, Trainee
 from lifecycle.planning.outcome import Judgement, exit_in_words
 from lifecycle.planning.wants import Surroundings
 from lifecycle.ports.clock import Clock
-from lifecycle.ports.trainer import ProcessState, StopRequest, Trainer
-from lifecycle.tracker.node import NodeTracker
+from lifecycle.ports.trainer import ProcessState, Trainer
 
 STORE_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a failed transfer is tried again."""
@@ -46,16 +42,16 @@ class AttemptKeeper:
     def __init__(
         self,
         node: str,
-        tracker: NodeTracker,
         trainer: Trainer,
         courier: Courier,
         memory: Memory,
         conditions: Conditions,
+        journal: Journal,
         clock: Clock,
     ) -> None:
         self._node, self._fleet = node, NodeName.parse(node).fleet
-        self._tracker, self._trainer, self._courier = tracker, trainer, courier
-        self._memory, self._conditions, self._clock = memory, conditions, clock
+        self._trainer, self._courier, self._memory = trainer, courier, memory
+        self._conditions, self._journal, self._clock = conditions, journal, clock
         self._failures, self._retry_at = 0, 0.0
         self._unsound: set[tuple[str, str]] = set()
         self._swept: tuple[str, int] | None = None
@@ -75,24 +71,41 @@ class AttemptKeeper:
     # ---- beginning -------------------------------------------------------------------------------
 
     def accept(self, assignment: Assignment, now: float) -> None:
-        """Takes an order: the run's directory is made ready, and the resume point is fetched."""
+        """Takes an order: the run's directory is made ready, and the resume point is fetched.
+
+        An attempt that runs already, although nobody remembers it, is taken as it is.
+        """
+        adopted = self._trainer.process(assignment) is not None
         try:
-            self._trainer.prepare(assignment)
+            if not adopted:
+                self._trainer.prepare(assignment)
         except OSError as error:
             self._conditions.set("DiskWritable", "PrepareFailed", f"{error.filename}: {error.strerror}")
             return
-        self._remember(assignment=assignment, launched=False, started_at=None, from_step=None, ask=None, ended=None)
+        self._remember(
+            assignment=assignment,
+            restored=adopted,
+            resumed=None,
+            started_at=None,
+            from_step=None,
+            ask=None,
+            ended=None,
+        )
         self._unsound.clear()
         self.phase, self.step, self._retry_at = Phase.RESTORING, None, 0.0
-        self._fetch(assignment, now)
+        if not adopted:
+            self._fetch(assignment, now)
 
     def _fetch(self, assignment: Assignment, now: float) -> None:
         if self._courier.current is None and now >= self._retry_at:
             directory = self._trainer.checkpoint_directory(assignment)
             self._courier.submit(Restore(candidates=assignment.resume, directory=directory))
 
-    def _start(self, assignment: Assignment, restored: Restored) -> None:
-        """Starts the trainer from what was restored, and from nothing else."""
+    def _resume(self, assignment: Assignment, restored: Restored) -> None:
+        """Starts the trainer from what was restored, and from nothing else.
+
+        What it starts from is on the disk before it starts: a successor books the right steps.
+        """
         if restored.rejected:
             self._note_rejected(restored.rejected)
         if restored.receipt is None and assignment.resume:
@@ -102,9 +115,24 @@ class AttemptKeeper:
             return
         receipt = restored.receipt
         self._keep_only(assignment, receipt)
+        self._remember(
+            restored=True,
+            resumed=receipt.name if receipt else None,
+            from_step=receipt.step if receipt else 0,
+            receipt=receipt,
+        )
+        self._memory.save()
+        if not self._memory.fault:
+            self._launch(assignment)
+
+    def _launch(self, assignment: Assignment) -> None:
+        """A repeat for the same attempt does nothing; a machine that restarted in between starts it now."""
+        resumed = self._state.resumed
         directory = self._trainer.checkpoint_directory(assignment)
-        self._trainer.launch(assignment, directory / receipt.name if receipt else None)
-        self._remember(launched=True, from_step=receipt.step if receipt else 0, receipt=receipt or None)
+        try:
+            self._trainer.launch(assignment, directory / resumed if resumed else None)
+        except OSError as error:
+            self._conditions.set("DiskWritable", "LaunchFailed", f"{error.filename}: {error.strerror}")
 
     def _keep_only(self, assignment: Assignment, receipt: Receipt | None) -> None:
         """Leaves nothing on the disk that is newer than the resume point: a trainer may pick by itself."""
@@ -123,7 +151,7 @@ class AttemptKeeper:
         self._conditions.set(
             "CheckpointSound", "DigestMismatch", f"checkpoints at step {steps} are torn or altered"
         )
-        self._journal("checkpoint rejected", evidence=f"step {steps}: its objects do not match its manifest")
+        self._journal.note("checkpoint rejected", evidence=f"step {steps}: its objects do not match its manifest")
 
     # ---- under way -------------------------------------------------------------------------------
 
@@ -138,8 +166,8 @@ class AttemptKeeper:
         if isinstance(done, Shipped):
             self._received(done)
         assignment = self._state.assignment
-        if isinstance(done, Restored) and assignment is not None and not self._state.launched:
-            self._start(assignment, done)
+        if isinstance(done, Restored) and assignment is not None and not self._state.restored:
+            self._resume(assignment, done)
 
     def _failed(self, done: Failed, now: float) -> None:
         if done.unsound and isinstance(done.job, Ship):
@@ -147,12 +175,12 @@ class AttemptKeeper:
             self._unsound.add((checkpoint.name, checkpoint.signature))
             self._conditions.set("CheckpointSound", "Unsound", f"{checkpoint.name}: {done.why}")
             return
+        if done.abandoned:
+            self._retry_at = now
+            return
         self._retry_at = now + STORE_RETRY[min(self._failures, len(STORE_RETRY) - 1)]
         self._failures += 1
-        if "abandoned" not in done.why:
-            self._conditions.set("StoreReachable", "TransferFailed", done.why)
-        else:
-            self._retry_at = now
+        self._conditions.set("StoreReachable", "TransferFailed", done.why)
 
     def _received(self, done: Shipped) -> None:
         state, receipt, checkpoint = self._state, done.receipt, done.job.checkpoint
@@ -181,9 +209,9 @@ class AttemptKeeper:
             self._before_start(assignment, demand, now)
             return
         if self._state.started_at is None:
-            self._remember(launched=True, started_at=process.started_at)
+            self._remember(restored=True, started_at=process.started_at)
         trainee = self._look(assignment, process)
-        self.step = self._known_step(trainee)
+        self.step = drain.known_step(trainee, self._state.from_step)
         self.pid = process.pid if process.alive else None
         if process.alive:
             self._put(assignment, demand, trainee, now)
@@ -194,13 +222,16 @@ class AttemptKeeper:
             self._conclude(assignment, process, trainee, around, now)
 
     def _before_start(self, assignment: Assignment, demand: Demand | None, now: float) -> None:
+        """A trainer that was launched is waited for, then asked; before that, a stop ends the attempt here."""
         self.phase = Phase.RESTORING
-        if demand is not None and demand.mode is AskMode.SAVE_AND_EXIT:
-            if isinstance(self._courier.current, Restore):
-                self._courier.cancel()
-            elif not self._state.launched or demand.request == "orphaned":
-                self._end_unstarted(assignment, Outcome.STOPPED, demand.cause, "stopped before it began")
-        elif not self._state.launched:
+        leaving = demand is not None and demand.mode is AskMode.SAVE_AND_EXIT
+        if leaving and isinstance(self._courier.current, Restore):
+            self._courier.cancel()
+        elif demand is not None and leaving and (not self._state.restored or demand.request == "orphaned"):
+            self._end_unstarted(assignment, Outcome.STOPPED, demand.cause, "stopped before it began")
+        elif self._state.restored:
+            self._launch(assignment)
+        else:
             self._fetch(assignment, now)
 
     def _look(self, assignment: Assignment, process: ProcessState) -> Trainee:
@@ -212,11 +243,6 @@ class AttemptKeeper:
             checkpoints=tuple(c for c in present if (c.name, c.signature) not in self._unsound),
             shipped=frozenset(self._state.shipped),
         )
-
-    def _known_step(self, trainee: Trainee) -> int | None:
-        if trainee.progress is not None:
-            return trainee.progress
-        return trainee.checkpoints[-1].step if trainee.checkpoints else self._state.from_step
 
     def _put(self, assignment: Assignment, demand: Demand | None, trainee: Trainee, now: float) -> None:
         """Puts the demand to the trainer, makes it stricter, or takes it back."""
@@ -230,13 +256,15 @@ class AttemptKeeper:
             return
         asked = drain.tightened(ask, demand, now) if ask else drain.begin(demand, trainee, now)
         try:
-            self._trainer.ask(assignment.run, _words(demand, asked))
+            self._trainer.ask(assignment.run, drain.words(asked))
         except OSError as error:
             self._conditions.set("DiskWritable", "AskFailed", f"{error.filename}: {error.strerror}")
             return
         self._remember(ask=asked)
         if ask is None:
-            self._journal(f"asked to {demand.mode}", cause=demand.cause, evidence=demand.reason, run=assignment.run)
+            self._journal.note(
+                f"asked to {demand.mode}", cause=demand.cause, evidence=demand.reason, run=assignment.run
+            )
 
     def _follow_up(self, assignment: Assignment, trainee: Trainee, now: float) -> None:
         ask = self._state.ask
@@ -263,13 +291,15 @@ class AttemptKeeper:
             detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
             refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
             self._remember(ask=None, refused=(*state.refused, request)[-20:], drained=refused)
-            self._journal("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
+            self._journal.note("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
             return
         self._remember(ask=None, answered=(*state.answered, request)[-20:])
         done = move is Move.ANSWERED
         self._conditions.note("SaveAnswered", "NoCheckpoint", "" if done else f"{ask.demand.reason}: no save came")
         result = f"checkpoint at step {state.receipt.step}" if done and state.receipt else "no save came"
-        self._journal("save", cause=ask.demand.cause, evidence=ask.demand.reason, result=result, run=assignment.run)
+        self._journal.note(
+            "save", cause=ask.demand.cause, evidence=ask.demand.reason, result=result, run=assignment.run
+        )
 
     def _ship(self, assignment: Assignment, trainee: Trainee, now: float) -> None:
         """Ships the newest complete checkpoint; an asked-for one pushes an older one aside."""
@@ -351,10 +381,10 @@ class AttemptKeeper:
         self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
-        self._remember(assignment=None, launched=False, ask=None, ended=ended, drained=drained)
+        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained)
         self.phase, self.pid, self.step = Phase.IDLE, None, None
         at = f" at step {ended.step}" if ended.step is not None else ""
-        self._journal(
+        self._journal.note(
             f"attempt {ended.attempt} {ended.outcome}{at}",
             cause=ended.cause or "",
             evidence=ended.detail,
@@ -362,36 +392,5 @@ class AttemptKeeper:
             run=ended.run,
         )
 
-    # ---- memory and journal ----------------------------------------------------------------------
-
     def _remember(self, **changes: Any) -> None:
         self._memory.state = msgspec.structs.replace(self._memory.state, **changes)
-
-    def _journal(
-        self, what: str, *, cause: str = "", evidence: str = "", result: str = "", run: str | None = None
-    ) -> None:
-        entry = Entry(
-            at=self._clock.now(),
-            kind=EntryKind.OBSERVED,
-            what=what,
-            node=self._node,
-            run=run,
-            cause=cause,
-            evidence=evidence,
-            result=result,
-        )
-        try:
-            self._tracker.journal(entry)
-        except SteadyError as error:
-            self._conditions.set("TrackerReachable", "WriteFailed", error.what)
-
-
-def _words(demand: Demand, ask: Ask) -> StopRequest:
-    """The ask as `stop.json` says it."""
-    patience = ask.asked_at + demand.grace if demand.grace else None
-    return StopRequest(
-        request=demand.request,
-        mode=demand.mode,
-        reason=demand.reason,
-        deadline=demand.deadline if demand.deadline is not None else patience,
-    )

@@ -27,6 +27,7 @@ from lifecycle.agent.manifest import (
     read_manifest,
 )
 from lifecycle.model.errors import Conflict, SteadyError
+from lifecycle.model.ids import checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.ports.checkpoints import ObjectStore
 from lifecycle.ports.trainer import LocalCheckpoint
@@ -71,6 +72,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     job: Ship | Restore
     why: str
     unsound: bool = False
+    abandoned: bool = False
+    """It was cancelled."""
 
 
 Job = Ship | Restore
@@ -119,11 +122,13 @@ class Courier:
             try:
                 done: Done = self._ship(job) if isinstance(job, Ship) else self._restore(job)
             except _Abandoned:
-                done = Failed(job=job, why="abandoned for a newer one")
+                done = Failed(job=job, why="abandoned for a newer one", abandoned=True)
             except SteadyError as error:
                 done = Failed(job=job, why=error.what, unsound=isinstance(error, Unsound))
             except OSError as error:
                 done = Failed(job=job, why=f"{error.filename or 'disk'}: {error.strerror}")
+            except Exception as bug:  # a dead thread would keep every later checkpoint from the store
+                done = Failed(job=job, why=f"a bug: {type(bug).__name__}: {bug}")
             self._done.put(done)
             self._on_done()
 
@@ -214,7 +219,7 @@ class Courier:
 def _prefix(job: Ship) -> str:
     """One place per checkpoint as it lies on the disk: a second save of a step overwrites nothing."""
     mark = hashlib.sha256(job.checkpoint.signature.encode()).hexdigest()[:8]
-    return f"runs/{job.fleet}/{job.run}/e{job.attempt:06d}-s{job.checkpoint.step:012d}-{mark}"
+    return checkpoint_prefix(job.fleet, job.run, job.attempt, job.checkpoint.step, mark)
 
 
 def _object(prefix: str, path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat as statmode
-import unicodedata
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -65,8 +64,7 @@ def read_manifest(data: bytes | None, digest: str) -> Manifest:
 def _refuse_unsafe(path: str) -> None:
     """Paths stay below the checkpoint: relative, normal, without a step upwards."""
     parts = PurePosixPath(path)
-    normal = unicodedata.normalize("NFC", path) == path and "\0" not in path and "\\" not in path
-    if parts.is_absolute() or ".." in parts.parts or not normal or not path:
+    if parts.is_absolute() or ".." in parts.parts or "\0" in path or not path:
         raise Unsound(f"its manifest names the path {path!r}", fix="an older checkpoint is used")
 
 
@@ -78,11 +76,22 @@ def files_of(checkpoint: Path) -> list[tuple[str, Path]]:
     for folder, folders, names in os.walk(checkpoint):
         for name in (*folders, *names):
             mode = os.lstat(Path(folder, name)).st_mode
+            if not _utf8(name):
+                raise Unsound(f"the file name {os.fsencode(name)!r} is not UTF-8", fix="name files in UTF-8")
             if not (statmode.S_ISREG(mode) or statmode.S_ISDIR(mode)):
                 raise Unsound(f"{name} is neither a file nor a folder", fix="save plain files only")
         files = (Path(folder, name) for name in names)
         found += [(str(file.relative_to(checkpoint)), file) for file in files]
     return sorted(found)
+
+
+def _utf8(name: str) -> bool:
+    """Python keeps the bytes of other names as surrogates, which no manifest can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fingerprint(checkpoint: Path) -> tuple[tuple[str, int, int, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.errors import SteadyError
-from lifecycle.model.records import Condition, Report, Status
+from lifecycle.model.records import Condition, Entry, EntryKind, Report, Status
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.events import Wake
 from lifecycle.tracker.node import NodeTracker
@@ -35,6 +35,31 @@ class Conditions:
 
     def all(self) -> tuple[Condition, ...]:
         return tuple(self._standing[kind] for kind in sorted(self._standing))
+
+
+class Journal:
+    """What this agent saw and did, for people; one that cannot be written is a condition."""
+
+    def __init__(self, node: str, tracker: NodeTracker, conditions: Conditions, clock: Clock) -> None:
+        self._node, self._tracker, self._conditions, self._clock = node, tracker, conditions, clock
+
+    def note(
+        self, what: str, *, cause: str = "", evidence: str = "", result: str = "", run: str | None = None
+    ) -> None:
+        entry = Entry(
+            at=self._clock.now(),
+            kind=EntryKind.OBSERVED,
+            what=what,
+            node=self._node,
+            run=run,
+            cause=cause,
+            evidence=evidence,
+            result=result,
+        )
+        try:
+            self._tracker.journal(entry)
+        except SteadyError as error:
+            self._conditions.set("TrackerReachable", "WriteFailed", error.what)
 
 
 class Reporter:

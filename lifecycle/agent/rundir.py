@@ -9,14 +9,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lifecycle.ports.trainer import LocalCheckpoint, StopRequest
 from lifecycle.system.files import write_whole
 
 STOP, PROGRESS, RESULT, HELPER = "stop.json", "progress.json", "result.json", "helper.json"
 HYPERPARAMETERS = "hyperparameters.json"
 MAX_RESULT = 4096
+MAX_DIGITS = 12
+"""Of a step: more is no step."""
 
-_COMPLETE = re.compile(r"(?!\.).*?(?P<step>\d{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
+_COMPLETE = re.compile(r"(?!\.).*?(?P<step>[0-9]{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
 
 
 class RunDirectory:
@@ -51,7 +55,8 @@ class RunDirectory:
         """The step the trainer says it has finished; None when it says nothing sensible."""
         said = self._read(PROGRESS)
         step = said.get("step") if isinstance(said, dict) else None
-        return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None
+        sensible = isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 10**MAX_DIGITS
+        return step if sensible else None
 
     def result(self) -> tuple[bool, Any]:
         """Whether there is a result file, and what it says (None when large or not JSON)."""
@@ -59,16 +64,19 @@ class RunDirectory:
         return there, self._read(RESULT) if there else None
 
     def _read(self, name: str) -> Any:
+        """What the file says, as far as our records can hold it."""
         try:
             with (self.path / name).open("rb") as file:
-                return json.loads(file.read(MAX_RESULT))
-        except (OSError, ValueError):
+                said = msgspec.json.decode(file.read(MAX_RESULT))
+            msgspec.json.encode(said)
+        except (OSError, ValueError, OverflowError, RecursionError):
             return None
+        return said
 
 
 def step_in_name(name: str) -> int | None:
     """The step of a checkpoint's name, by the rule of profile `script`; None for what is never looked at."""
-    match = _COMPLETE.fullmatch(name)
+    match = _COMPLETE.fullmatch(name) if name.isprintable() else None
     if match is None or match["suffixes"].lower().endswith((".tmp", ".part", ".incomplete")):
         return None
     return int(match["step"])
@@ -81,7 +89,8 @@ def complete_checkpoints(directory: Path) -> tuple[LocalCheckpoint, ...]:
         with os.scandir(directory) as entries:
             for entry in entries:
                 step = step_in_name(entry.name)
-                if step is not None and not entry.is_symlink():
+                plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+                if step is not None and plain:
                     found.append(LocalCheckpoint(step, entry.name, _signature(entry.stat(follow_symlinks=False))))
     except OSError:
         return ()

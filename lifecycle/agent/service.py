@@ -15,7 +15,7 @@ import msgspec
 from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
-from lifecycle.agent.reporting import Conditions, Reporter
+from lifecycle.agent.reporting import Conditions, Journal, Reporter
 from lifecycle.agent.watch import NoticeWatch
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.node import NodeState
@@ -76,7 +76,8 @@ class Agent:
         self._watch, self._memory, self._reporter = watch, memory, reporter
         self._courier, self._orphaned_now = courier, orphaned
         self._conditions = Conditions(clock)
-        self._keeper = AttemptKeeper(identity.node, tracker, trainer, courier, memory, self._conditions, clock)
+        journal = Journal(identity.node, tracker, self._conditions, clock)
+        self._keeper = AttemptKeeper(identity.node, trainer, courier, memory, self._conditions, journal, clock)
         self._order: Order | None = None
         self._drain: DrainClaim | None = None
         self._shutdown_at: float | None = None

@@ -41,12 +41,18 @@ class NoticeWatch:
             due = max(due + EVERY, self._clock.monotonic())
             self._stop.wait(due - self._clock.monotonic())
 
+    def _failed(self, why: str) -> None:
+        self.failing_since = self.failing_since or self._clock.now()
+        self.failure = why
+
     def _look(self) -> None:
         try:
             standing = self._metadata.notices()
         except Unreadable as error:
-            self.failing_since = self.failing_since or self._clock.now()
-            self.failure = error.what
+            self._failed(error.what)
+            return
+        except Exception as bug:  # a dead thread would see no notice ever again
+            self._failed(f"a bug: {type(bug).__name__}: {bug}")
             return
         self.failing_since = None
         known = self._known

@@ -27,10 +27,10 @@ class Control:
     """Everything the operator's verbs use, on the local provider's state directory."""
 
     def __init__(self, state: Path, *, read_only: bool = False) -> None:
-        """With `read_only`, a state directory that does not exist is not made: it is an empty one."""
+        """With `read_only` nothing is made: a directory without a tracker is an empty one."""
         directory = StateDirectory(state.absolute())
-        fresh = read_only and not directory.path.exists()
-        if not fresh:
+        fresh = read_only and directory.unused
+        if not read_only:
             directory.prepare()
         table = SqliteTable(None if fresh else directory.tracker)
         self.state, self.clock, self.who = directory, SystemClock(), who()

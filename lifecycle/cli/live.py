@@ -7,10 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
+from lifecycle.cli.plans import raise_failed
 from lifecycle.cli.story import Story, line
 from lifecycle.cli.tables import runs_table, status_table
 from lifecycle.control.loop import Ticked, desired
-from lifecycle.model.errors import PartlyDone, SteadyError
 from lifecycle.planning.ending import Ending, ending
 from lifecycle.planning.status import fleet_status
 
@@ -59,10 +59,7 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
     if paused:
         context.say("saved and stopped; `steady run` or `steady apply` goes on from here")
         return 130
-    if found.failed:
-        names = ", ".join(run.run for run in found.failed)
-        kind = SteadyError if len(found.failed) == len(found.runs) else PartlyDone
-        raise kind(f"failed: {names}", fix=f"steady why {found.failed[0].nodes[0]}")
+    raise_failed(found)
     return 0
 
 

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 @pass_context
 def status(context: Context, fleet: str | None) -> int:
     """One sentence, worst first, then a row per node."""
+    from lifecycle.model.errors import SteadyError
+
     control = context.open(read_only=True)
     names = [_fleet(fleet)] if fleet else list(control.tracker.fleets())
-    shown = [_status(control, name) for name in names]
+    shown = [found for name in names if (found := _status(control, name)) is not None]
+    if fleet and not shown:
+        raise SteadyError(
+            f"no fleet {names[0]!r} is applied here", fix="steady status lists the fleets; see --state"
+        )
     if context.json:
         context.document({"fleets": shown})
     elif not shown:
@@ -43,14 +49,13 @@ def _fleet(name: str) -> str:
     return name if NAME.fullmatch(name) and not Path(name).exists() else load(Path(name)).spec.fleet
 
 
-def _status(control: Control, fleet: str) -> FleetStatus:
-    from lifecycle.model.errors import SteadyError
+def _status(control: Control, fleet: str) -> FleetStatus | None:
+    """None: nobody has ever applied a fleet of this name."""
     from lifecycle.planning.status import fleet_status
 
     observed, plan = control.controller.look(fleet)
-    if observed.record is None and not observed.runs:
-        raise SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets; see --state")
-    return fleet_status(observed, plan, control.clock.now())
+    known = observed.record is not None or observed.runs or any(m.live for m in observed.machines or ())
+    return fleet_status(observed, plan, control.clock.now()) if known else None
 
 
 def _print_status(context: Context, status: FleetStatus) -> None:

@@ -75,8 +75,20 @@ def start(context: Context, node: str, resume: bool, timeout: float) -> int:
     control, name = context.open(), _named(node)
     control.operator.start(name, resume=resume)
     ticked = _until_settled(context, control, name, timeout)
-    context.show(f"{name}: {_state(ticked, name)}")
+    context.show(f"{name}: {_state(ticked, name)}{_held_back(ticked, name)}")
     return 0
+
+
+def _held_back(ticked: Ticked, node: NodeName) -> str:
+    """What still keeps its run from starting, with the word that lets it go on."""
+    from lifecycle.control.loop import desired
+    from lifecycle.planning.attempts import VerdictKind
+    from lifecycle.planning.view import views
+
+    for view in views(desired(ticked.observed.record), ticked.observed, ticked.record.at):
+        if view.name == node and view.verdict.kind in (VerdictKind.ASK, VerdictKind.NEVER):
+            return f"; {view.verdict.why}"
+    return ""
 
 
 def _state(ticked: Ticked, node: NodeName) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
     from lifecycle.control.loop import Ticked
     from lifecycle.model.plan import Plan
+    from lifecycle.planning.ending import Ending
     from lifecycle.specfile import SpecFile
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
@@ -183,7 +184,9 @@ def _tick_until(
 ) -> int:
     """Ticks until `done`, tells what happens meanwhile, and ends in the plan's last line or a refusal."""
     from lifecycle.cli.story import Story
+    from lifecycle.control.loop import desired
     from lifecycle.planning import explain
+    from lifecycle.planning.ending import ending
     from lifecycle.planning.status import fleet_status
 
     story = Story(context, control)
@@ -191,22 +194,39 @@ def _tick_until(
     explain.raise_refusals(ticked.plan)
     if context.json:
         context.document(explain.document(ticked.plan))
-        return 0
-    status = fleet_status(ticked.observed, ticked.plan, ticked.record.at)
-    context.say(f"{fleet}: {status.sentence}")
-    context.show(explain.summary(ticked.plan))
+    else:
+        status = fleet_status(ticked.observed, ticked.plan, ticked.record.at)
+        context.say(f"{fleet}: {status.sentence}")
+        context.show(explain.summary(ticked.plan))
+    raise_failed(ending(desired(ticked.observed.record), ticked.observed, ticked.record.at))
     return 0
+
+
+def raise_failed(found: Ending) -> None:
+    """Raises when runs have failed for good: PartlyDone when others have not."""
+    from lifecycle.model.errors import PartlyDone, SteadyError
+
+    if not found.failed:
+        return
+    names = ", ".join(run.run for run in found.failed)
+    kind = SteadyError if len(found.failed) == len(found.runs) else PartlyDone
+    raise kind(f"failed: {names}", fix=f"steady why {found.failed[0].nodes[0]}")
 
 
 def seconds(text: str) -> float:
     """`30s` as a number. Raises WrongUsage."""
+    from math import isfinite
+
     from lifecycle.model.errors import WrongUsage
     from lifecycle.model.quantities import Duration
 
     try:
-        return float(Duration.parse(text))
+        span = float(Duration.parse(text))
     except ValueError as error:
         raise WrongUsage(str(error), fix="write 30s, 10m or 2h") from None
+    if not isfinite(span):
+        raise WrongUsage(f"{text!r} never comes", fix="write 30s, 10m or 2h, or leave the option out")
+    return span
 
 
 COMMANDS = (plan, apply, run, reconcile, destroy)

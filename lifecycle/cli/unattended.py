@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
 from lifecycle.cli.story import Story
-from lifecycle.model.errors import LeaseHeld, SteadyError
+from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError
+from lifecycle.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lifecycle.bootstrap.controller import Control
     from lifecycle.control.loop import Ticked
@@ -27,40 +28,74 @@ def reconcile_once(context: Context, control: Control, specs: Sequence[SpecFile]
 
 def reconcile_every(context: Context, control: Control, specs: Sequence[SpecFile], every: float) -> int:
     """Ticks for ever, at least every `every` seconds, sooner when there is something to do."""
-    story = Story(context, control)
+    story, plans = Story(context, control), {}
     while True:
         for spec in specs:
-            try:
-                ticked = control.controller.tick(spec.spec.fleet, wait=0.0, upkeep=True)
-            except LeaseHeld:
-                continue
-            story.tell(spec.spec.fleet)
-            for error in ticked.record.errors:
-                context.say(f"error: {error}")
-        control.controller.pause(ticked.plan, every)
+            plans[spec.spec.fleet] = _tick_on(context, control, spec.spec.fleet, story)
+        control.controller.pause(_soonest(plans), every)
+
+
+def _tick_on(context: Context, control: Control, fleet: str, story: Story) -> Plan:
+    """One tick of a loop that has to outlive every fault but its own: the next tick looks again."""
+    try:
+        ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
+        story.tell(fleet)
+    except (LeaseHeld, LostLease):
+        return Plan(fleet=fleet, generation=0)
+    except SteadyError as error:
+        context.say(f"error: {fleet}: {error.what}")
+        return Plan(fleet=fleet, generation=0)
+    for failure in ticked.record.errors:
+        context.say(f"error: {failure}")
+    return ticked.plan
+
+
+def _soonest(plans: Mapping[str, Plan]) -> Plan:
+    """What all fleets together wait for."""
+    return Plan(
+        fleet="",
+        generation=0,
+        actions=tuple(action for plan in plans.values() for action in plan.actions),
+        waiting=tuple(waiting for plan in plans.values() for waiting in plan.waiting),
+    )
 
 
 def _one(context: Context, control: Control, spec: SpecFile) -> int:
     fleet = spec.spec.fleet
-    _tell_if_not_applied(context, control, spec)
+    if not _applied(context, control, spec):
+        _print(context, _unticked(fleet))
+        return 0
     try:
         ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
     except LeaseHeld as held:
         context.say(f"{held.what}: skipped")
         return 0
     except SteadyError as error:
-        _print(context, {"fleet": fleet, "converged": False, "actions": 0, "refused": 0, "errors": [error.what]})
+        _print(context, _unticked(fleet, error.what))
         return error.exit_code
     _print(context, _summary(ticked))
     return 1 if ticked.record.errors else 0
 
 
-def _tell_if_not_applied(context: Context, control: Control, spec: SpecFile) -> None:
+def _unticked(fleet: str, *errors: str) -> dict[str, Any]:
+    return {
+        "fleet": fleet,
+        "converged": False,
+        "actions": 0,
+        "refused": 0,
+        "errors": list(errors),
+        "seconds": 0.0,
+    }
+
+
+def _applied(context: Context, control: Control, spec: SpecFile) -> bool:
+    """Whether there is a spec of record to act on; says so where the file is not that one."""
     record = control.tracker.spec(spec.spec.fleet)
     if record is None:
         context.say(f"{spec.source}: SpecNotApplied: nothing is applied; `steady apply {spec.source}` does it")
     elif record.digest != hashlib.sha256(spec.text.encode()).hexdigest():
         context.say(f"{spec.source}: SpecNotApplied: it differs from generation {record.generation}, which counts")
+    return record is not None
 
 
 def _summary(ticked: Ticked) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import msgspec
 from lifecycle.control.execute import Executor
 from lifecycle.control.observe import observe, with_receipts
 from lifecycle.control.upkeep import Upkeep
-from lifecycle.model.errors import TimedOut
+from lifecycle.model.errors import LostLease, TimedOut
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Plan
 from lifecycle.model.records import SpecRecord, Tick
@@ -132,7 +132,12 @@ class Controller:
         """Ticks until `done`; raises TimedOut after `timeout` seconds, with what was waited for."""
         deadline = self._clock.monotonic() + timeout
         while True:
-            ticked = self.tick(fleet, upkeep=upkeep)
+            try:
+                ticked = self.tick(fleet, upkeep=upkeep)
+            except LostLease:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                continue  # overtaken in the middle: the next tick plans anew
             seen(ticked)
             if done(ticked):
                 return ticked

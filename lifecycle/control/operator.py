@@ -135,6 +135,7 @@ class Operator:
 
     def unsuspend(self, fleet: str) -> int:
         """Lifts every suspension; returns how many there were."""
+        self._recorded(fleet)
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
             return self._lift(fleet, guard, lambda hold: hold.kind is HoldKind.SUSPEND)
 

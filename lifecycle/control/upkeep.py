@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lifecycle.model.errors import LostLease, SteadyError
+from lifecycle.model.ids import epoch_of
 from lifecycle.model.records import Receipt, Run
 from lifecycle.model.world import Observed
 from lifecycle.planning.receipts import eligible, retained
@@ -66,6 +67,17 @@ class Upkeep:
             if receipt.digest not in needed and not receipt.pruned:
                 self._tracker.mark_pruned(observed.fleet, receipt, guard)
                 self._remove(receipt)
+        self._remove_torn(observed.fleet, run)
+
+    def _remove_torn(self, fleet: str, run: Run) -> None:
+        """Objects of earlier attempts without a manifest: an agent died while it shipped them."""
+        found: dict[str, list[str]] = {}
+        for key in self._store.keys(f"runs/{fleet}/{run.run}/"):
+            found.setdefault("/".join(key.split("/")[:4]), []).append(key)
+        epoch = run.attempt.number if run.attempt else 0
+        for prefix, keys in found.items():
+            if f"{prefix}/manifest.json" not in keys and epoch_of(prefix) < epoch:
+                self._store.remove(keys)
 
     @staticmethod
     def _offered(observed: Observed) -> set[str]:

@@ -45,3 +45,14 @@ def run_id(node: NodeName, run: str) -> str:
 def gang_run_id(fleet: str, pool: str, run: str) -> str:
     """The id of the one run over all nodes of a gang pool: `<fleet>.<pool>.<run>`."""
     return f"{fleet}.{pool}.{run}"
+
+
+def checkpoint_prefix(fleet: str, run: str, epoch: int, step: int, mark: str) -> str:
+    """Where a checkpoint's objects lie: sorted by (epoch, step) within its run; `mark` tells two saves apart."""
+    return f"runs/{fleet}/{run}/e{epoch:06d}-s{step:012d}-{mark}"
+
+
+def epoch_of(prefix: str) -> int:
+    """The epoch in a checkpoint's prefix; -1 when it is none of ours."""
+    match = re.fullmatch(r"runs/[^/]+/[^/]+/e([0-9]+)-s[0-9]+-[0-9a-f]+", prefix)
+    return int(match[1]) if match else -1

@@ -51,7 +51,10 @@ class NodeState(Record, frozen=True, kw_only=True):
 
     assignment: Assignment | None = None
     """The attempt under way; None while nothing is."""
-    launched: bool = False
+    restored: bool = False
+    """Its resume point is on the disk: the trainer may be launched, and launched again until it is seen."""
+    resumed: str | None = None
+    """The name of the checkpoint it resumes from; None: from the beginning."""
     started_at: float | None = None
     from_step: int | None = None
     ask: Ask | None = None

@@ -77,7 +77,7 @@ def _after_failure(pool: Pool, run: Run, last: Attempt, now: float) -> Verdict |
     count, limit = run.failures.get(cause, 0), allowed_retries(pool.budget.retries, cause)
     if limit is not None and count > limit:
         why = f"{count} failures in a row by {cause}, {limit} retries allowed: {last.detail or last.outcome}"
-        return Verdict(kind=VerdictKind.NEVER, why=why)
+        return Verdict(kind=VerdictKind.NEVER, why=f"{why}; `steady start NODE --resume` tries again")
     due = (last.ended_at or now) + backoff(count)
     if cause is Cause.USER_ERROR and now < due:
         return Verdict(kind=VerdictKind.LATER, why=f"backing off after failure {count} by {cause}", until=due)

@@ -15,7 +15,7 @@ import msgspec
 
 from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.node import Ask, AskMode, Demand
-from lifecycle.ports.trainer import LocalCheckpoint
+from lifecycle.ports.trainer import LocalCheckpoint, StopRequest
 
 SIGNAL_AFTER = 1.0
 KILL_AFTER = 5.0
@@ -60,6 +60,18 @@ def tightened(ask: Ask, demand: Demand, now: float) -> Ask:
     return msgspec.structs.replace(ask, demand=demand)
 
 
+def words(ask: Ask) -> StopRequest:
+    """The ask as `stop.json` says it."""
+    demand = ask.demand
+    patience = ask.asked_at + demand.grace if demand.grace else None
+    return StopRequest(
+        request=demand.request,
+        mode=demand.mode,
+        reason=demand.reason,
+        deadline=demand.deadline if demand.deadline is not None else patience,
+    )
+
+
 def proof(ask: Ask, trainee: Trainee) -> LocalCheckpoint | None:
     """The checkpoint that answers the ask, if it is there."""
     fresh = [c for c in trainee.checkpoints if (c.name, c.signature) not in ask.baseline]
@@ -69,6 +81,13 @@ def proof(ask: Ask, trainee: Trainee) -> LocalCheckpoint | None:
         newest = trainee.checkpoints[-1]
         return newest if newest.step >= trainee.progress else None
     return None
+
+
+def known_step(trainee: Trainee, from_step: int | None) -> int | None:
+    """How far it is by its own word, or by its newest checkpoint."""
+    if trainee.progress is not None:
+        return trainee.progress
+    return trainee.checkpoints[-1].step if trainee.checkpoints else from_step
 
 
 def unshipped(trainee: Trainee) -> LocalCheckpoint | None:

@@ -17,10 +17,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     over: bool
     runs: tuple[Run, ...]
-
-    @property
-    def failed(self) -> tuple[Run, ...]:
-        return tuple(run for run in self.runs if run.state is not RunState.COMPLETED)
+    failed: tuple[Run, ...]
+    """Those that have not completed, and will not be tried again by themselves."""
 
     @property
     def sentence(self) -> str:
@@ -37,7 +35,9 @@ def ending(spec: FleetSpec | None, observed: Observed, now: float) -> Ending:
     declared = {str(name) for name in spec.nodes()} if spec else set()
     seen = [view for view in views(spec, observed, now) if view.node in declared]
     runs = {view.run.run: view.run for view in seen if view.run}
+    ended = {view.run.run for view in seen if view.run and view.verdict.kind is VerdictKind.NEVER}
     return Ending(
         over=all(view.verdict.kind is VerdictKind.NEVER for view in seen),
         runs=tuple(runs.values()),
+        failed=tuple(run for run in runs.values() if run.run in ended and run.state is not RunState.COMPLETED),
     )

@@ -54,7 +54,8 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
     spec = observed.record.spec if observed.record else None
     leaving = observed.record is None or observed.record.destroying
     nodes = tuple(_node(view, observed, plan, now) for view in views(None if leaving else spec, observed, now))
-    shown = tuple(node for node in nodes if node.instance is not None or not leaving)
+    declared = {str(name) for name in spec.nodes()} if spec and not leaving else set()
+    shown = tuple(node for node in nodes if node.instance is not None or node.node in declared)
     return FleetStatus(
         fleet=observed.fleet,
         provider=spec.provider if spec else "",

@@ -38,6 +38,8 @@ def running(view: NodeView) -> Decision | None:
         return _called_off(view)
     if view.run is not None and view.run.state is RunState.STARTING:
         return wait(view, "its trainer to start")
+    if view.report is not None and view.report.phase is Phase.SHIPPING:
+        return wait(view, "its last checkpoint to be stored: its trainer has ended")
     return _stale(view, attempt, order) or SETTLED
 
 

@@ -7,6 +7,7 @@ is left out; everything else is still checked, so that one round of mending is e
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -96,8 +97,8 @@ def _pool(pool: Pool, spec: Mapping[str, Any], folder: FilePath) -> Iterator[Fin
 
 
 def _notice_arithmetic(pool: Pool) -> Iterator[Finding]:
-    if pool.market is not Market.SPOT:
-        return
+    if pool.market is not Market.SPOT or not math.isfinite(pool.checkpoint.save_time):
+        return  # `save_time: never` is told by the schema
     sums = NoticeArithmetic.of(pool.checkpoint)
     if not sums.fits:
         at = ("checkpoint", "size") if pool.checkpoint.size is not None else ("checkpoint", "save_time")

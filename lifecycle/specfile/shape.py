@@ -55,7 +55,7 @@ def _one_line(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationE
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-_Strict = extend(
+_Strict: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     validators={"pattern": _one_line},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _whole),

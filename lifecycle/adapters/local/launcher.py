@@ -22,10 +22,10 @@ class MachineLauncher:
 
     def launch(self, launch: Launch) -> None:
         place = self._paths.attempt(launch.run, launch.attempt)
-        if (place / "launch.json").exists():
-            return
         machine = read_record(self._paths.process, MachineProcess)
-        assert machine is not None
+        asked = read_record(place / "launch.json", LaunchRequest)
+        if machine is None or (asked is not None and asked.machine == machine.process):
+            return
         place.mkdir(parents=True, exist_ok=True)
         write_record(
             place / "launch.json",

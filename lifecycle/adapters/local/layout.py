@@ -26,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle.model.errors import StateUnusable
+from lifecycle.model.errors import StateUnusable, Unreadable
 from lifecycle.model.fleet import Market
 from lifecycle.model.states import Cause, InstanceState
 from lifecycle.system.files import write_whole
@@ -144,32 +144,50 @@ class StateDirectory:
         self.fired = path / "local" / "fired"
         self.wake = path / "wake"
 
+    @property
+    def unused(self) -> bool:
+        """Nobody has ever prepared it: then there is nothing to look at. Raises StateUnusable."""
+        if self.path.exists() and not self.path.is_dir():
+            raise self._unusable("Not a directory")
+        return not any(path.exists() for path in (self.path / "owner", self.tracker, self.machines))
+
     def prepare(self) -> None:
-        """Makes what is missing. Raises StateUnusable."""
+        """Makes what is missing, for this user only. Raises StateUnusable."""
+        fresh = self.unused
         try:
-            for folder in (self.logs, self.machines, self.fired):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (self.path / ".gitignore").exists():
                 write_whole(self.path / ".gitignore", b"*\n")
-            self._make_owner()
+            if fresh:
+                self._make_owner()
+            for folder in (self.logs, self.machines, self.fired):
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StateUnusable(
-                f"{self.path}: the state directory cannot be used: {error.strerror}",
-                fix="make it a writable directory, or choose another with --state",
-            ) from None
+            raise self._unusable(error.strerror) from None
+
+    def _unusable(self, why: str | None) -> StateUnusable:
+        return StateUnusable(
+            f"{self.path}: the state directory cannot be used: {why}",
+            fix="make it a writable directory, or choose another with --state",
+        )
 
     @property
     def owner(self) -> str:
-        return (self.path / "owner").read_text().strip()
+        """The id in every owner tag. Raises Unreadable: without it no machine can be told to be ours."""
+        try:
+            return (self.path / "owner").read_text().strip()
+        except OSError as error:
+            raise Unreadable(
+                f"{self.path / 'owner'}: {error.strerror}",
+                fix="put the file back: it says whose machines these are",
+            ) from None
 
     def machine(self, machine: str) -> MachinePaths:
         return MachinePaths(self.path, machine)
 
     def _make_owner(self) -> None:
-        """The first process to come names the owner; all others read it."""
+        """The first process to come names the owner, before anything that shows use; all others read it."""
         path = self.path / "owner"
-        if path.exists():
-            return
         beside = self.path / f".owner.{os.getpid()}"
         write_whole(beside, f"local-{secrets.token_hex(8)}\n".encode())
         try:

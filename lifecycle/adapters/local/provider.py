@@ -61,7 +61,7 @@ class LocalProvider:
     # ---- seeing ----------------------------------------------------------------------------------
 
     def machines(self, fleet: str) -> Sequence[Machine]:
-        if not self._state.path.exists():
+        if self._state.unused:
             return []  # nothing was ever made here
         try:
             names = sorted(entry.name for entry in self._state.machines.iterdir())
@@ -254,7 +254,8 @@ class LocalProvider:
         while running and processes.alive(running.process) and time.monotonic() < deadline:
             time.sleep(0.02)
         processes.end_all(lambda: processes.carriers("STEADY_INSTANCE_ID", machine.id))
-        if read_record(paths.ended, EndedRecord) is None:
+        ended = read_record(paths.ended, EndedRecord)
+        if ended is None or ended.state is not InstanceState.TERMINATED:
             want = read_record(paths.want, Want)
             cause = want.cause if want else None
             self._bury(paths, EndedRecord(state=InstanceState.TERMINATED, at=time.time(), cause=cause))

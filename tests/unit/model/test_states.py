@@ -94,7 +94,7 @@ def test_an_illegal_move_changes_nothing() -> None:
 
 
 def test_an_illegal_move_says_what_would_be_allowed() -> None:
-    with pytest.raises(IllegalMove, match="it may become running, terminated$"):
+    with pytest.raises(IllegalMove, match=r"it may become running, terminated$"):
         advance(INSTANCE_MOVES, InstanceState.PENDING, InstanceState.STOPPED)
 
 

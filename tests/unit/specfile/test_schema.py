@@ -72,10 +72,8 @@ def test_examples_satisfy_their_own_field(path: str, field: Any, node: dict[str,
 
 @pytest.mark.parametrize(("path", "field", "node"), ALL, ids=IDS)
 def test_defaults_are_the_same(path: str, field: Any, node: dict[str, Any]) -> None:
-    if field.default_factory is not msgspec.NODEFAULT:
-        default = field.default_factory()
-    else:
-        default = field.default
+    made = field.default_factory is not msgspec.NODEFAULT
+    default = field.default_factory() if made else field.default
     if isinstance(default, msgspec.Struct) or default is msgspec.NODEFAULT:
         assert "default" not in node
     else:

@@ -82,7 +82,9 @@ class _Breaker:
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
-        self._context.say("saving and stopping; Ctrl-C again leaves at once (training goes on unattended)")
+        self._context.say(
+            "saving and stopping; Ctrl-C again leaves at once, and what still trains goes on unattended"
+        )
 
     def paused(self, ticked: Ticked) -> bool:
         """Writes the hold at the first look after Ctrl-C; true once everything has stopped."""

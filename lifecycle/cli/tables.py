@@ -27,14 +27,14 @@ _STYLES = {
 def rendered(table: Table, *, color: bool) -> str:
     """The table as text; colour only where it is wanted and stdout is a terminal."""
     plain = Console(no_color=not color)
-    width = plain.width if plain.is_terminal else 160
+    width = plain.width if plain.is_terminal else 200
     console = Console(
         file=io.StringIO(), force_terminal=color and plain.is_terminal, no_color=not color, width=width
     )
     console.print(table)
     out = console.file
     assert isinstance(out, io.StringIO)
-    return out.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 
 def _table(*columns: str) -> Table:

@@ -8,7 +8,7 @@ import msgspec
 
 from lifecycle.model.plan import Plan
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import Condition, Hold, Status
+from lifecycle.model.records import Condition, Hold, HoldKind, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
@@ -86,7 +86,8 @@ def _state(view: NodeView) -> str:
         return "ending" if view.machine.ending else view.machine.state
     if view.wanted.present:
         return InstanceState.PENDING
-    return InstanceState.STOPPED if view.hold is not None else InstanceState.TERMINATED
+    stopped = view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+    return InstanceState.STOPPED if stopped else InstanceState.TERMINATED
 
 
 def _run(view: NodeView) -> RunStatus | None:

@@ -76,10 +76,15 @@ class Stage:
 
     # ---- commands --------------------------------------------------------------------------------
 
-    def steady(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def steady(self, *arguments: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end and checks its exit code."""
         done = subprocess.run(
-            self._command(*arguments), capture_output=True, text=True, timeout=180, cwd=self.folder, env=_env()
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            cwd=self.folder,
+            env={**_env(), **env},
         )
         if code is not None:
             assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -90,12 +95,12 @@ class Stage:
         """Starts a command in the background; its output goes to `background.log`."""
         with (self.folder / "background.log").open("a") as log:
             begun = subprocess.Popen(
-                self._command(*arguments), stdout=log, stderr=log, text=True, cwd=self.folder, env=_env()
+                self.command(*arguments), stdout=log, stderr=log, text=True, cwd=self.folder, env=_env()
             )
         self._background.append(begun)
         return begun
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "lifecycle", "--state", str(self.state), *arguments]
 
     def apply(self, *flags: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -52,30 +52,31 @@ def read(data: bytes) -> SpecFile | tuple[str, ...]:
     try:
         return parse("fleet.yaml", data, EXAMPLES)
     except SpecError as error:
-        assert error.faults
-        assert all(fault.line >= 1 and fault.column >= 1 for fault in error.faults)
-        return tuple(str(fault) for fault in error.faults)
+        faults = error.faults
+    assert faults
+    assert all(fault.line >= 1 and fault.column >= 1 for fault in faults)
+    return tuple(str(fault) for fault in faults)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(spoiled())
 def test_a_spoiled_spec_is_a_spec_or_faults_with_places(text: str) -> None:
     assert read(text.encode())
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_faults_with_places(data: bytes) -> None:
     assert isinstance(read(data), tuple)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.text("abc:-{}[]\"'#&*!|>%@ \n\t0159.", max_size=60))
 def test_any_yaml_is_faults_with_places(text: str) -> None:
     assert isinstance(read(text.encode()), tuple)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(spoiled())
 def test_reading_twice_says_the_same(text: str) -> None:
     first, second = read(text.encode()), read(text.encode())

@@ -97,11 +97,11 @@ class Receipt(Record, frozen=True, kw_only=True):
     node: str
     request: str | None = None
     pruned: bool = False
-    """Its objects are no longer kept (set by the controller); the receipt stays as history."""
+    """Its objects are no longer kept (set by the controller)."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        return (self.epoch, self.step)
+        return self.epoch, self.step
 
 
 class Outcome(StrEnum):
@@ -109,8 +109,7 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
-    VOID = "void"
-    """Given out, never started."""
+    VOID = "void"  # given out, never started
 
 
 class Attempt(Record, frozen=True, kw_only=True):
@@ -118,7 +117,7 @@ class Attempt(Record, frozen=True, kw_only=True):
 
     `earlier` are the digests that were eligible when it was given out: a receipt of an older epoch that
     is not among them came too late and is history, never a resume point. `lost_steps` are steps of
-    earlier attempts that this one has to do again.
+    earlier attempts that this one has to do again. `witnessed`: its agent saw it end, with all shipped.
     """
 
     run: str
@@ -141,6 +140,7 @@ class Attempt(Record, frozen=True, kw_only=True):
     lost_steps: int = 0
     spared_steps: int = 0
     detail: str = ""
+    witnessed: bool = True
 
     @property
     def open(self) -> bool:
@@ -281,8 +281,7 @@ class DrainOutcome(StrEnum):
     SAVED = "saved"
     FORCED = "forced"
     REFUSED = "refused"
-    EMPTY = "empty"
-    """Nothing was training."""
+    EMPTY = "empty"  # nothing was training
 
 
 class Drained(Record, frozen=True, kw_only=True):

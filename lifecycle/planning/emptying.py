@@ -1,9 +1,9 @@
 """The pass table: may this machine be stopped or ended now, and if not, what comes first?
 
 It passes at once when the provider says it is gone or going; when no attempt was ever given to it; when its
-run has stopped with a receipt that covers the last reported step; or when its agent has answered this very
-drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays refused until a person
-acts; a silent agent is unknown, and unknown is never dead.
+agent saw the attempt end (it ships what can be saved before it says so, and the loss is booked); or when its
+agent has answered this very drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays
+refused until a person acts; a silent agent is unknown, and unknown is never dead.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def _at_once(view: NodeView) -> Passed | None:
     attempt = view.attempt
     if attempt is None or attempt.open:
         return None
-    saved = attempt.receipt.step if attempt.receipt else None
-    if attempt.to_step is None or (saved is not None and saved >= attempt.to_step):
-        return Passed(evidence=f"its run is {attempt.outcome}, saved at step {saved}")
-    return None
+    if not attempt.witnessed:
+        return None
+    saved = f"saved at step {attempt.receipt.step}" if attempt.receipt else "with no checkpoint"
+    return Passed(evidence=f"its run is {attempt.outcome}, {saved}")
 
 
 def _ordered(view: NodeView) -> bool:

@@ -15,7 +15,7 @@ from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.planning import attempts
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
-from lifecycle.planning.view import SILENT_AFTER, NodeView
+from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
 
 REGISTER_WITHIN = 900.0
 """A machine whose agent never reported is replaced after this."""
@@ -119,6 +119,9 @@ def missing(view: NodeView) -> Decision | None:
         return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
     if view.verdict.kind is not attempts.VerdictKind.GO:
         return _not_yet(view)
+    vanished = _vanished(view)
+    if vanished is not None:
+        return vanished
     placement, claim = _next_machine(view)
     returns = view.run is not None or bool(view.claims)
     evidence = "declared, and no machine fills it"
@@ -126,6 +129,17 @@ def missing(view: NodeView) -> Decision | None:
         evidence += f"; run {view.run_id} goes on from step {view.receipts[0].step}"
     reason = Reason(cause=_lost_to(view) if returns else "spec", evidence=evidence)
     return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), cost=view.price)
+
+
+def _vanished(view: NodeView) -> Decision | None:
+    """A machine that was seen, was not seen to end, and is not in the list: lists lag, its silence counts."""
+    last = view.claims[-1] if view.claims else None
+    if last is None or last.instance is None or last.ended_at is not None:
+        return None
+    due = max(last.claimed_at, view.heard_at) + VANISHED_AFTER
+    if view.now >= due:
+        return None
+    return wait(view, f"{last.instance}, which is missing from the provider's list, to be known as gone", due)
 
 
 def _not_yet(view: NodeView) -> Decision:

@@ -28,9 +28,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-
-VANISHED_AFTER = 60.0
-"""A machine missing from a full list for this long, its agent silent, is gone."""
+from lifecycle.planning.view import VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
 
@@ -170,6 +168,7 @@ def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Rep
         exact=False,
         receipt=report.receipt if report else None,
         detail=NO_LAST_WORD,
+        witnessed=False,
     )
     return _ended(run, attempt, newest(report) if report else None, result=None, now=now)
 
@@ -250,7 +249,7 @@ def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:
         return
     if before.attempt.started_at is None and attempt.started_at is not None:
         yield _entry(after, attempt, now, "trainer started", "", _started_from(attempt, before))
-    if attempt.detail == NO_LAST_WORD:
+    if not attempt.open and not attempt.witnessed:
         yield _entry(after, attempt, now, f"attempt {attempt.number} {attempt.outcome}", attempt.detail, "")
 
 

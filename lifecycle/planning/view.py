@@ -28,6 +28,9 @@ from lifecycle.planning import attempts, placement, receipts
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
 
+VANISHED_AFTER = 60.0
+"""A machine missing from a full list for this long, its agent silent, is gone."""
+
 DEFAULT_GRACE = 90.0
 
 
@@ -50,6 +53,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     drain: DrainClaim | None
     order: Order | None
     report: Report | None
+    heard_at: float
+    """When any agent of this node was last heard, whatever machine it spoke for; 0: never."""
     run_id: str | None
     run: Run | None
     receipts: tuple[Receipt, ...]
@@ -165,6 +170,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         drain=_live_claim(observed, node, now),
         order=observed.orders.get(node),
         report=_current(report, machine),
+        heard_at=report.at if report else 0.0,
         run_id=run_id,
         run=run,
         receipts=resumable,

@@ -1,0 +1,127 @@
+"""The only maker of AWS clients: explicit timeouts and retries, the account checked before anything is used.
+
+Errors of botocore end here: what a person can mend is NotAuthorised or WrongUsage, with the fix; everything
+else is Unreadable, from which nothing follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+from lifecycle.model.errors import NotAuthorised, SteadyError, Unreadable
+
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=32,
+    user_agent_extra="steadyfleet",
+)
+"""Standard mode, three attempts: two throttles in a row are ridden out within about 1.2 s."""
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+        "403",
+    }
+)
+_WITHOUT = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+
+class Session:
+    """Clients for one account and region. `account` None: whichever the credentials are of."""
+
+    def __init__(self, region: str, account: str | None = None) -> None:
+        self.region, self._expected = region, account
+
+    @cached_property
+    def _boto(self) -> boto3.Session:
+        with answers("AWS"):
+            return boto3.Session(region_name=self.region)
+
+    @cached_property
+    def account(self) -> str:
+        """The account id. Raises NotAuthorised when it is not the one expected: nothing was touched."""
+        with answers("STS"):
+            found: str = self._client("sts").get_caller_identity()["Account"]
+        if self._expected not in (None, found):
+            raise NotAuthorised(
+                f"these credentials are of account {found}; the fleet lives in {self._expected}",
+                fix="choose the right profile (AWS_PROFILE), or the right foundation stack",
+            )
+        return found
+
+    def client(self, service: str) -> Any:
+        """A client of this region, once the account is known to be the right one."""
+        assert self.account
+        return self._client(service)
+
+    def _client(self, service: str) -> Any:
+        with answers(service):
+            return self._boto.client(service, config=CONFIG)  # type: ignore[call-overload]
+
+
+@contextmanager
+def answers(service: str) -> Iterator[None]:
+    """Turns what botocore raises into our errors; ours pass through."""
+    try:
+        yield
+    except NoRegionError:
+        raise SteadyError("no AWS region is set", fix="name one in the spec: `region: us-east-1`") from None
+    except _WITHOUT as error:
+        raise NotAuthorised(
+            f"no AWS credentials: {error}", fix="set AWS_PROFILE, or run `aws sso login`, then try again"
+        ) from None
+    except ClientError as error:
+        raise _refused(service, error) from None
+    except BotoCoreError as error:
+        raise Unreadable(
+            f"{service} does not answer: {error}", fix="it is tried again; see to the network"
+        ) from None
+
+
+def code_of(error: ClientError) -> str:
+    """`ConditionalCheckFailedException`, `NoSuchKey`, `404` and the like."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refused(service: str, error: ClientError) -> SteadyError:
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if code in _EXPIRED:
+        return NotAuthorised(f"{service}: the AWS credentials have expired", fix="log in again (`aws sso login`)")
+    if code in _DENIED:
+        return NotAuthorised(
+            f"{service} refuses {error.operation_name}: {said or code}",
+            fix="use credentials with this right; README lists what each role needs",
+        )
+    return Unreadable(f"{service} {error.operation_name}: {code}: {said}", fix="it is tried again by the next tick")

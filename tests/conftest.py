@@ -1,0 +1,34 @@
+"""Fixtures that several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.doubles.aws import AwsDouble
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[AwsDouble]:
+    """One AWS for the whole session: starting it takes most of a second."""
+    from tests.doubles.aws import AwsDouble
+
+    double = AwsDouble()
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def aws(aws_server: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> AwsDouble:
+    """An AWS in which nothing is yet, found by every client that a test makes."""
+    from moto.moto_api._internal import moto_api_backend
+
+    moto_api_backend.reset()
+    aws_server.calls.clear()
+    aws_server.faults.clear()
+    for name, value in aws_server.env.items():
+        monkeypatch.setenv(name, value)
+    return aws_server

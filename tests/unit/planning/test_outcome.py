@@ -132,6 +132,7 @@ def test_a_trainer_that_left_by_itself_was_not_forced() -> None:
         (3, "exit code 3"),
         (-9, "killed by SIGKILL"),
         (-15, "killed by SIGTERM"),
+        (-36, "killed by signal 36"),
     ],
 )
 def test_an_exit_code_in_words(code: int | None, words: str) -> None:

@@ -52,6 +52,23 @@ class Fickle:
         return found
 
 
+class Rings:
+    """`ports.events.Wake` that counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def ring(self) -> None:
+        self.count += 1
+
+    def wait(self, seconds: float) -> bool:
+        return False
+
+
+class Killed(BaseException):
+    """The agent was killed just there; no code of ours may catch it."""
+
+
 class ScriptedNotices:
     """The notices that stand, as a test says; has the face of `agent.watch.NoticeWatch`."""
 
@@ -79,6 +96,7 @@ class ScriptedTrainer:
         self.helper = False
         self.obeys_launches = True
         self.fault: OSError | None = None
+        self.deadly_launches = False
         self._process: ProcessState | None = None
         self._progress: int | None = None
         self._result: tuple[bool, Any] = (False, None)
@@ -121,6 +139,8 @@ class ScriptedTrainer:
 
     def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
         self.launches.append((assignment.attempt, resume_from))
+        if self.deadly_launches:
+            raise Killed
         if self.obeys_launches:
             self.starts()
 
@@ -212,7 +232,8 @@ class ScriptedCourier:
 
     def cancel(self) -> None:
         self.cancelled += 1
-        self.fails("abandoned for a newer one")
+        assert self.current is not None, "nothing is under way"
+        self._done = Failed(job=self.current, why="abandoned for a newer one", abandoned=True)
 
     def result(self) -> Shipped | Restored | Failed | None:
         done, self._done = self._done, None

@@ -121,12 +121,13 @@ class AttemptKeeper:
             from_step=receipt.step if receipt else 0,
             receipt=receipt,
         )
-        self._memory.save()
-        if not self._memory.fault:
-            self._launch(assignment)
+        self._launch(assignment)
 
     def _launch(self, assignment: Assignment) -> None:
         """A repeat for the same attempt does nothing; a machine that restarted in between starts it now."""
+        self._memory.save()
+        if self._memory.fault:
+            return
         resumed = self._state.resumed
         directory = self._trainer.checkpoint_directory(assignment)
         try:

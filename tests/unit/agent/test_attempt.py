@@ -562,6 +562,17 @@ def test_a_trainer_that_nobody_remembers_is_taken_as_it_is(hands: Hands) -> None
     assert hands.keeper.phase is Phase.TRAINING
 
 
+def test_nothing_is_launched_until_the_resume_point_is_written_down(tmp_path: Path) -> None:
+    hands = Hands(tmp_path / "missing")
+    hands.accepts(*offered())
+    hands.courier.delivers()
+    hands.look(times=3)
+    assert hands.trainer.launches == []
+    (tmp_path / "missing").mkdir()
+    hands.look()
+    assert hands.trainer.launches == [(1, DISK / "step-000100")]
+
+
 def test_the_resume_point_is_on_the_disk_before_the_launch(hands: Hands, tmp_path: Path) -> None:
     hands.trainer.obeys_launches = False
     hands.begins(*offered())

@@ -98,6 +98,7 @@ class ScriptedTrainer:
         self.fault: OSError | None = None
         self.deadly_launches = False
         self._process: ProcessState | None = None
+        self._whose: tuple[str, int] | None = None
         self._progress: int | None = None
         self._result: tuple[bool, Any] = (False, None)
         self._last_words = ""
@@ -139,13 +140,15 @@ class ScriptedTrainer:
 
     def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
         self.launches.append((assignment.attempt, resume_from))
+        self._whose = (assignment.run, assignment.attempt)
         if self.deadly_launches:
             raise Killed
         if self.obeys_launches:
             self.starts()
 
     def process(self, assignment: Assignment) -> ProcessState | None:
-        return self._process
+        another = self._whose not in (None, (assignment.run, assignment.attempt))
+        return None if another else self._process
 
     def ask(self, run: str, request: StopRequest) -> None:
         if self.fault is not None:

@@ -117,13 +117,11 @@ def test_what_was_restored_is_not_shipped_again(hands: Hands) -> None:
     assert hands.courier.shipping == []
 
 
-def test_a_directory_that_cannot_be_prepared_is_a_condition_and_no_attempt(hands: Hands) -> None:
+def test_a_directory_that_cannot_be_prepared_is_a_fault_and_no_attempt(hands: Hands) -> None:
     hands.trainer.fault = FULL
     hands.accepts()
-    told = hands.told("DiskWritable")
     assert hands.state.assignment is None
-    assert told is not None
-    assert told.message == "/disk/runs: No space left on device"
+    assert hands.keeper.fault == ("PrepareFailed", "/disk/runs: No space left on device")
 
 
 def test_a_failed_restore_is_tried_again_later(hands: Hands) -> None:
@@ -431,7 +429,7 @@ def test_an_ask_that_cannot_be_written_is_tried_again(hands: Hands) -> None:
     hands.begins()
     hands.trainer.fault = FULL
     hands.look(a_demand())
-    assert (hands.state.ask, hands.told("DiskWritable") is None) == (None, False)
+    assert (hands.state.ask, hands.keeper.fault[0]) == (None, "AskFailed")
     hands.trainer.fault = None
     hands.look(a_demand())
     assert [request.request for request in hands.trainer.requests] == ["r1"]

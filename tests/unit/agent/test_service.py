@@ -640,3 +640,28 @@ def test_an_order_that_has_changed_meanwhile_does_not_disturb_the_attempt_under_
     stage.order(an_assignment(attempt=2), desired=Desired.TRAINING)
     stage.step(2)
     assert (stage.report.attempt, stage.trainer.asked, stage.report.run) == (1, None, RUN)
+
+
+def test_a_directory_that_cannot_be_prepared_is_reported_until_it_can(stage: NodeStage) -> None:
+    stage.trainer.fault = OSError(28, "No space left on device", "/disk/runs")
+    stage.order()
+    stage.step(2)
+    told = stage.condition("DiskWritable")
+    assert told is not None
+    assert (told.reason, told.message) == ("PrepareFailed", "/disk/runs: No space left on device")
+    stage.trainer.fault = None
+    stage.step()
+    assert (stage.condition("DiskWritable"), stage.trainer.prepared) == (None, [1])
+
+
+def test_an_ask_that_cannot_be_written_is_reported_until_it_can(stage: NodeStage) -> None:
+    stage.begins()
+    stage.trainer.fault = OSError(28, "No space left on device", "/disk/runs")
+    stage.claim()
+    stage.step(2)
+    told = stage.condition("DiskWritable")
+    assert told is not None
+    assert told.reason == "AskFailed"
+    stage.trainer.fault = None
+    stage.step()
+    assert (stage.condition("DiskWritable"), stage.report.saving) == (None, "m1.manual.1")

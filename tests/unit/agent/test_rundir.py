@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -215,5 +217,41 @@ def test_a_discarded_directory_is_gone(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_discarded_already(tmp_path: Path) -> None:
+    discard(tmp_path, "step-10")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["step-1234567890123", "ckpt-1732491325123.pt", "1234567890123456"])
+def test_a_number_that_is_too_long_is_no_step(name: str) -> None:
+    assert step_in_name(name) is None
+
+
+def test_a_checkpoint_that_goes_away_under_the_look_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("step-10", "step-20"):
+        (tmp_path / name).write_text("x")
+    with os.scandir(tmp_path) as entries:
+        listed = list(entries)
+    (tmp_path / "step-10").unlink()
+    monkeypatch.setattr(os, "scandir", lambda _: nullcontext(listed))
+    assert names(tmp_path) == ["step-20"]
+
+
+def test_a_progress_file_that_is_a_pipe_says_nothing_and_holds_nobody_up(run: RunDirectory) -> None:
+    os.mkfifo(run.path / "progress.json")
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(run.progress)
+        try:
+            assert asked.result(timeout=5) is None
+        finally:  # a reader that waits for a writer is let go
+            with suppress(OSError):
+                os.close(os.open(run.path / "progress.json", os.O_WRONLY | os.O_NONBLOCK))
+
+
+def test_a_discard_that_was_cut_short_stands_in_nobodys_way(tmp_path: Path) -> None:
+    for name in (".discarded-step-10", "step-10"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text("x")
     discard(tmp_path, "step-10")
     assert list(tmp_path.iterdir()) == []

@@ -504,3 +504,20 @@ def test_an_unsafe_manifest_writes_nothing_outside(depot: Depot) -> None:
     depot.store.put_new(f"{receipt.prefix}/manifest.json", data)
     assert depot.restored(receipt).rejected == (receipt,)
     assert depot.store.fetched == []
+
+
+def test_a_manifest_without_a_file_is_refused() -> None:
+    with pytest.raises(Unsound):
+        read_manifest(*manifest_bytes(a_manifest()))
+
+
+def test_a_folder_that_holds_no_file_is_no_checkpoint(depot: Depot) -> None:
+    (depot.here / "step-000100/shards").mkdir(parents=True)
+    failed = depot.failed()
+    assert (failed.unsound, failed.why) == (True, "step-000100 holds no file")
+
+
+@pytest.mark.parametrize("name", [".", "a/b"])
+def test_a_manifest_whose_name_is_no_single_entry_is_refused(name: str) -> None:
+    with pytest.raises(Unsound):
+        read_manifest(*manifest_bytes(a_manifest("a", name=name)))

@@ -75,3 +75,12 @@ def test_a_file_is_never_half_written(path: Path) -> None:
         memory.state = but(memory.state, from_step=step)
         memory.save()
     assert [entry.name for entry in path.parent.iterdir()] == ["agent.json"]
+
+
+def test_a_fault_is_over_when_nothing_is_left_to_write(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "missing/agent.json")
+    memory.state = NodeState(from_step=7)
+    memory.save()
+    memory.state = NodeState()
+    memory.save()
+    assert memory.fault == ""

@@ -97,6 +97,7 @@ class ScriptedTrainer:
         self.obeys_launches = True
         self.fault: OSError | None = None
         self.deadly_launches = False
+        self.saves_when_killed: int | None = None
         self._process: ProcessState | None = None
         self._whose: tuple[str, int] | None = None
         self._progress: int | None = None
@@ -171,6 +172,8 @@ class ScriptedTrainer:
 
     def kill(self, assignment: Assignment) -> None:
         self.kills += 1
+        if self.saves_when_killed is not None:
+            self.saves(self.saves_when_killed)
         if self._process is not None and self._process.alive:
             self.exits(-9)
 

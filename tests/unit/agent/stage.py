@@ -34,7 +34,7 @@ class NodeStage:
         self.restart()
 
     def restart(self) -> None:
-        tracker = NodeTracker(self.table, NODE)  # type: ignore[arg-type]
+        tracker = NodeTracker(self.table, NODE)
         self.courier, self.memory = ScriptedCourier(self.clock.now), Memory(self.disk / "agent.json")
         self.agent = Agent(
             Identity(node=NODE, instance="m1", incarnation=1),
@@ -96,7 +96,7 @@ class NodeStage:
 
     @property
     def report(self) -> Report:
-        found = NodeTracker(self.table, NODE).last_report()  # type: ignore[arg-type]
+        found = NodeTracker(self.table, NODE).last_report()
         assert found is not None
         return found
 

@@ -453,7 +453,8 @@ def test_a_save_without_exit_is_answered_when_it_is_shipped(hands: Hands) -> Non
     assert hands.state.answered == ()
     hands.courier.delivers()
     hands.look(a_demand(AskMode.SAVE))
-    assert (hands.state.answered, hands.trainer.asked, hands.trainer.signals) == (("r1",), None, 0)
+    assert hands.state.answered == ("r1",)
+    assert (hands.trainer.asked, hands.trainer.signals) == (None, 0)
 
 
 def test_a_save_that_never_came_is_given_up_and_told(hands: Hands) -> None:
@@ -492,6 +493,14 @@ def test_what_it_wrote_last_is_shipped_before_it_is_judged(hands: Hands) -> None
     hands.trainer.exits(1)
     hands.look(times=3)
     assert (hands.state.ended, hands.courier.shipping, hands.keeper.phase) == (None, [20], Phase.SHIPPING)
+
+
+def test_what_a_worker_saved_after_its_trainers_end_is_shipped_too(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.saves_when_killed = 30
+    hands.trainer.exits(1)
+    hands.look(times=3)
+    assert (hands.state.ended, hands.courier.shipping) == (None, [30])
 
 
 def test_an_end_is_judged_with_its_last_receipt(hands: Hands) -> None:

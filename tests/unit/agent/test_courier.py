@@ -31,8 +31,8 @@ class Watched(DirectoryStore):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.before_put: Callable[[Path], None] = lambda source: None
-        self.after_put: Callable[[Path], None] = lambda source: None
+        self.before_put: Callable[[Path], object] = lambda source: None
+        self.after_put: Callable[[Path], object] = lambda source: None
         self.fetched: list[str] = []
 
     def put_file(self, key: str, source: Path, moved: Moved) -> Digest:
@@ -460,7 +460,7 @@ def test_a_result_is_given_once(depot: Depot) -> None:
 def test_the_job_under_way_can_be_seen(depot: Depot) -> None:
     depot.saves(100)
     go_on = threading.Event()
-    depot.store.before_put = lambda _: go_on.wait(PATIENCE) and None
+    depot.store.before_put = lambda _: go_on.wait(PATIENCE)
     depot.courier.submit(job := depot.job())
     assert (depot.courier.current, depot.courier.result()) == (job, None)
     go_on.set()

@@ -21,7 +21,7 @@ class Desk:
     def __init__(self) -> None:
         real = SqliteTable(None)
         self.table, self.clock, self.wake = Fickle(real), HandClock(), Rings()
-        self.tracker = NodeTracker(self.table, NODE)  # type: ignore[arg-type]
+        self.tracker = NodeTracker(self.table, NODE)
         self.controller = ControllerTracker(real)
         self.reporter = Reporter(self.tracker, self.clock, self.wake, HEARTBEAT)
         self.conditions = Conditions(self.clock)

@@ -344,6 +344,17 @@ def test_a_receipt_is_sent_again_until_the_tracker_takes_it(stage: NodeStage) ->
     assert (stage.receipts, stage.memory.state.unsent) == ([20], ())
 
 
+def test_every_receipt_that_was_held_up_is_sent(stage: NodeStage) -> None:
+    stage.begins()
+    stage.table.away = True
+    for step in (20, 30):
+        stage.trainer.saves(step)
+        stage.ships()
+    stage.table.away = False
+    stage.step()
+    assert stage.receipts == [30, 20]
+
+
 def test_a_node_is_ready_only_when_its_receipts_are_told(stage: NodeStage) -> None:
     stage.begins()
     stage.table.away = True

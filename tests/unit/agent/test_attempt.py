@@ -450,7 +450,7 @@ def test_a_save_without_exit_is_answered_when_it_is_shipped(hands: Hands) -> Non
     hands.look(a_demand(AskMode.SAVE))
     hands.trainer.saves(20)
     hands.look(a_demand(AskMode.SAVE))
-    assert hands.state.answered == ()
+    assert not hands.state.answered
     hands.courier.delivers()
     hands.look(a_demand(AskMode.SAVE))
     assert hands.state.answered == ("r1",)

@@ -35,6 +35,8 @@ from lifecycle.ports.trainer import ProcessState, Trainer
 STORE_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a failed transfer is tried again."""
 
+_WELL = ("", "")
+
 
 class AttemptKeeper:
     """The agent's hands on one attempt."""
@@ -58,6 +60,8 @@ class AttemptKeeper:
         self.phase = Phase.IDLE
         self.pid: int | None = None
         self.step: int | None = None
+        self.fault = _WELL
+        """Why the disk did not take what was last written for the trainer, as (reason, message)."""
 
     @property
     def _state(self) -> NodeState:
@@ -80,8 +84,9 @@ class AttemptKeeper:
             if not adopted:
                 self._trainer.prepare(assignment)
         except OSError as error:
-            self._conditions.set("DiskWritable", "PrepareFailed", f"{error.filename}: {error.strerror}")
+            self.fault = ("PrepareFailed", f"{error.filename}: {error.strerror}")
             return
+        self.fault = _WELL
         self._remember(
             assignment=assignment,
             restored=adopted,
@@ -121,18 +126,21 @@ class AttemptKeeper:
             from_step=receipt.step if receipt else 0,
             receipt=receipt,
         )
-        self._memory.save()
-        if not self._memory.fault:
-            self._launch(assignment)
+        self._launch(assignment)
 
     def _launch(self, assignment: Assignment) -> None:
         """A repeat for the same attempt does nothing; a machine that restarted in between starts it now."""
+        self._memory.save()
+        if self._memory.fault:
+            return
         resumed = self._state.resumed
         directory = self._trainer.checkpoint_directory(assignment)
         try:
             self._trainer.launch(assignment, directory / resumed if resumed else None)
         except OSError as error:
-            self._conditions.set("DiskWritable", "LaunchFailed", f"{error.filename}: {error.strerror}")
+            self.fault = ("LaunchFailed", f"{error.filename}: {error.strerror}")
+        else:
+            self.fault = _WELL
 
     def _keep_only(self, assignment: Assignment, receipt: Receipt | None) -> None:
         """Leaves nothing on the disk that is newer than the resume point: a trainer may pick by itself."""
@@ -248,6 +256,7 @@ class AttemptKeeper:
         """Puts the demand to the trainer, makes it stricter, or takes it back."""
         ask = self._state.ask
         if demand is None:
+            self.fault = _WELL
             if ask is not None and ask.terminated_at is None:
                 self._trainer.withdraw(assignment.run)
                 self._remember(ask=None)
@@ -258,8 +267,9 @@ class AttemptKeeper:
         try:
             self._trainer.ask(assignment.run, drain.words(asked))
         except OSError as error:
-            self._conditions.set("DiskWritable", "AskFailed", f"{error.filename}: {error.strerror}")
+            self.fault = ("AskFailed", f"{error.filename}: {error.strerror}")
             return
+        self.fault = _WELL
         self._remember(ask=asked)
         if ask is None:
             self._journal.note(
@@ -382,7 +392,7 @@ class AttemptKeeper:
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
         self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained)
-        self.phase, self.pid, self.step = Phase.IDLE, None, None
+        self.phase, self.pid, self.step, self.fault = Phase.IDLE, None, None, _WELL
         at = f" at step {ended.step}" if ended.step is not None else ""
         self._journal.note(
             f"attempt {ended.attempt} {ended.outcome}{at}",

@@ -141,6 +141,8 @@ class Courier:
         source = job.directory / job.checkpoint.name
         prefix = _prefix(job)
         before = fingerprint(source)
+        if not before:
+            raise Unsound(f"{job.checkpoint.name} holds no file", fix="write it aside, then rename")
         files = tuple(self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source))
         if fingerprint(source) != before:
             raise Unsound(f"{job.checkpoint.name} changed while it was read", fix="write it aside, then rename")

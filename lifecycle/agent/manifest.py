@@ -55,9 +55,13 @@ def read_manifest(data: bytes | None, digest: str) -> Manifest:
         manifest = decode(data, Manifest)
     except msgspec.MsgspecError:
         raise Unsound("its manifest is not readable", fix="an older checkpoint is used") from None
+    if not manifest.files:
+        raise Unsound("its manifest names no file", fix="an older checkpoint is used")
     for file in manifest.files:
         _refuse_unsafe(file.path)
     _refuse_unsafe(manifest.name)
+    if len(PurePosixPath(manifest.name).parts) != 1:
+        raise Unsound(f"its manifest bears the name {manifest.name!r}", fix="an older checkpoint is used")
     return manifest
 
 

@@ -20,6 +20,7 @@ class Memory:
     def save(self) -> None:
         """Writes the state when it has changed; `fault` says why that failed."""
         if self.state == self._saved:
+            self.fault = ""
             return
         try:
             write_record(self._path, self.state)

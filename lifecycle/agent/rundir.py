@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ MAX_RESULT = 4096
 MAX_DIGITS = 12
 """Of a step: more is no step."""
 
-_COMPLETE = re.compile(r"(?!\.).*?(?P<step>[0-9]{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
+_COMPLETE = re.compile(r"(?!\.).*?(?<![0-9])(?P<step>[0-9]{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
 
 
 class RunDirectory:
@@ -65,8 +66,11 @@ class RunDirectory:
 
     def _read(self, name: str) -> Any:
         """What the file says, as far as our records can hold it."""
+        path = self.path / name
         try:
-            with (self.path / name).open("rb") as file:
+            if not path.is_file():  # a pipe would hold the agent up
+                return None
+            with path.open("rb") as file:
                 said = msgspec.json.decode(file.read(MAX_RESULT))
             msgspec.json.encode(said)
         except (OSError, ValueError, OverflowError, RecursionError):
@@ -91,7 +95,9 @@ def complete_checkpoints(directory: Path) -> tuple[LocalCheckpoint, ...]:
                 step = step_in_name(entry.name)
                 plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
                 if step is not None and plain:
-                    found.append(LocalCheckpoint(step, entry.name, _signature(entry.stat(follow_symlinks=False))))
+                    with suppress(FileNotFoundError):  # pruned by its trainer just now
+                        signature = _signature(entry.stat(follow_symlinks=False))
+                        found.append(LocalCheckpoint(step, entry.name, signature))
     except OSError:
         return ()
     return tuple(sorted(found))
@@ -105,11 +111,16 @@ def discard(directory: Path, name: str) -> None:
     """Removes one checkpoint: first out of sight, then for good, so that none is ever half there."""
     target = directory / name
     hidden = directory / f".discarded-{name}"
+    _remove(hidden)  # of a predecessor that was killed just here
     try:
         target.rename(hidden)
     except OSError:
         return
-    if hidden.is_dir():
-        shutil.rmtree(hidden, ignore_errors=True)
+    _remove(hidden)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
     else:
-        hidden.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)

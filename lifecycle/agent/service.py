@@ -195,7 +195,8 @@ class Agent:
         order = self._order
         if order is not None and order.incarnation > self._identity.incarnation:
             return  # the newer machine's agent speaks for this node
-        self._conditions.note("DiskWritable", "WriteFailed", self._memory.fault)
+        reason, fault = ("WriteFailed", self._memory.fault) if self._memory.fault else self._keeper.fault
+        self._conditions.note("DiskWritable", reason, fault)
         failing = self._watch.failing_since
         late = failing is not None and now - failing > METADATA_PATIENCE
         self._conditions.note("MetadataReachable", "NoAnswer", self._watch.failure if late else "")

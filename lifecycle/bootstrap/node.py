@@ -96,8 +96,7 @@ def _run(state: StateDirectory) -> None:
     me = _who_am_i(metadata)
     table = SqliteTable(state.tracker, busy=TRACKER_BUSY)
     tracker = NodeTracker(table, me.node)
-    if tracker.incarnation(me.incarnation) is None:
-        raise SteadyError(f"no creation claim for {me.node}, incarnation {me.incarnation}", fix="steady sweep")
+    _check_claim(tracker, me)
     paths = state.machine(me.instance)
     agent = Agent(
         me,

@@ -85,9 +85,10 @@ def exit_in_words(exit_code: int | None) -> str:
     """`exit code 1`, `killed by SIGKILL`, or that nobody saw it."""
     if exit_code is None:
         return "its end was not seen"
-    if exit_code < 0:
-        return f"killed by {signal.Signals(-exit_code).name}"
-    return f"exit code {exit_code}"
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    named = {number.value: number.name for number in signal.Signals}
+    return f"killed by {named.get(-exit_code, f'signal {-exit_code}')}"
 
 
 def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now: float) -> Ended:

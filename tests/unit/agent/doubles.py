@@ -52,6 +52,23 @@ class Fickle:
         return found
 
 
+class Rings:
+    """`ports.events.Wake` that counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def ring(self) -> None:
+        self.count += 1
+
+    def wait(self, seconds: float) -> bool:
+        return False
+
+
+class Killed(BaseException):
+    """The agent was killed just there; no code of ours may catch it."""
+
+
 class ScriptedNotices:
     """The notices that stand, as a test says; has the face of `agent.watch.NoticeWatch`."""
 
@@ -79,7 +96,10 @@ class ScriptedTrainer:
         self.helper = False
         self.obeys_launches = True
         self.fault: OSError | None = None
+        self.deadly_launches = False
+        self.saves_when_killed: int | None = None
         self._process: ProcessState | None = None
+        self._whose: tuple[str, int] | None = None
         self._progress: int | None = None
         self._result: tuple[bool, Any] = (False, None)
         self._last_words = ""
@@ -121,11 +141,15 @@ class ScriptedTrainer:
 
     def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
         self.launches.append((assignment.attempt, resume_from))
+        self._whose = (assignment.run, assignment.attempt)
+        if self.deadly_launches:
+            raise Killed
         if self.obeys_launches:
             self.starts()
 
     def process(self, assignment: Assignment) -> ProcessState | None:
-        return self._process
+        another = self._whose not in (None, (assignment.run, assignment.attempt))
+        return None if another else self._process
 
     def ask(self, run: str, request: StopRequest) -> None:
         if self.fault is not None:
@@ -148,6 +172,8 @@ class ScriptedTrainer:
 
     def kill(self, assignment: Assignment) -> None:
         self.kills += 1
+        if self.saves_when_killed is not None:
+            self.saves(self.saves_when_killed)
         if self._process is not None and self._process.alive:
             self.exits(-9)
 
@@ -212,7 +238,8 @@ class ScriptedCourier:
 
     def cancel(self) -> None:
         self.cancelled += 1
-        self.fails("abandoned for a newer one")
+        assert self.current is not None, "nothing is under way"
+        self._done = Failed(job=self.current, why="abandoned for a newer one", abandoned=True)
 
     def result(self) -> Shipped | Restored | Failed | None:
         done, self._done = self._done, None

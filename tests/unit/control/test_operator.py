@@ -67,7 +67,10 @@ def test_an_apply_is_in_the_journal_with_its_name(room: Room) -> None:
 
 def test_a_fleet_of_another_file_is_refused_and_nothing_written(room: Room) -> None:
     adopt(room, a_spec())
-    with room.unchanged(), pytest.raises(GuardRefused, match="was applied from /specs/f.yaml, not from /mine.yaml"):
+    with (
+        room.unchanged(),
+        pytest.raises(GuardRefused, match=r"was applied from /specs/f\.yaml, not from /mine\.yaml"),
+    ):
         adopt(room, a_spec(nodes=2), "other", Path("/mine.yaml"))
 
 

@@ -240,6 +240,16 @@ def test_a_process_that_slipped_away_ends_with_its_machine(premises: Premises) -
     assert escaped.wait(30) == -signal.SIGKILL
 
 
+def test_what_a_dead_machine_left_behind_is_ended_by_its_id(premises: Premises) -> None:
+    machine = premises.make()
+    escaped = escape_from(machine)
+    os.kill(process_of(premises, machine).process.pid, signal.SIGKILL)
+    wait_until(lambda: premises.only().impaired, "it is impaired")
+    premises.provider.converge("f", [a_placement(present=False)])
+    assert (premises.only().state, premises.carriers(machine)) == (InstanceState.TERMINATED, [])
+    assert escaped.wait(30) == -signal.SIGKILL
+
+
 def test_a_machine_is_not_terminated_while_a_process_carries_its_id(premises: Premises) -> None:
     machine = premises.make()
     escaped = escape_from(machine)

@@ -46,38 +46,42 @@ class InstanceMetadata:
         return [*self._spot(), *self._rebalance(), *self._maintenance()]
 
     def _spot(self) -> list[Notice]:
-        action = self._json("spot/instance-action")
-        if not isinstance(action, Mapping):
+        action = self._json("spot/instance-action", dict)
+        if action is None:
             return []
         time = str(action.get("time"))
         return [self._notice(f"spot-{time}", Cause.SPOT, time)]
 
     def _rebalance(self) -> list[Notice]:
-        advice = self._json("events/recommendations/rebalance")
-        if not isinstance(advice, Mapping):
+        advice = self._json("events/recommendations/rebalance", dict)
+        if advice is None:
             return []
         return [self._notice(f"rebalance-{advice.get('noticeTime')}", Cause.REBALANCE, None)]
 
     def _maintenance(self) -> list[Notice]:
-        events = self._json("events/maintenance/scheduled") or []
+        events = self._json("events/maintenance/scheduled", list) or []
         return [
             self._notice(str(event.get("EventId")), Cause.MAINTENANCE, event.get("NotBefore"))
             for event in events
             if isinstance(event, Mapping) and event.get("State", "active") == "active"
         ]
 
-    def _notice(self, name: str, cause: Cause, deadline: str | None) -> Notice:
-        at = _moment(deadline) if deadline is not None else None
+    def _notice(self, name: str, cause: Cause, deadline: object) -> Notice:
+        at = _moment(str(deadline)) if deadline is not None else None
         return Notice(id=name, cause=cause, seen_at=self._clock.now(), deadline=at)
 
-    def _json(self, path: str) -> Any:
+    def _json(self, path: str, kind: type) -> Any:
+        """The document, which must be of this kind; None when there is none."""
         body = self._get(path)
         if body is None:
             return None
         try:
-            return json.loads(body)
+            found = json.loads(body)
         except ValueError:
             raise self._unreadable(f"{path} is not JSON") from None
+        if not isinstance(found, kind):
+            raise self._unreadable(f"{path} is no {kind.__name__}")
+        return found
 
     def _must(self, path: str) -> str:
         body = self._get(path)
@@ -107,7 +111,7 @@ class InstanceMetadata:
             self._connection.request(method, path, headers=dict(headers))
             response = self._connection.getresponse()
             return response.status, response.read().decode()
-        except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()
             raise self._unreadable(str(error) or type(error).__name__) from None
 

@@ -97,7 +97,7 @@ class Executor:
         self._conclude(op, action, error)
 
     def _machines(self, plan: Plan, actions: list[Action]) -> Iterator[str]:
-        """Creation claims and placements first, then one call for all nodes whose machines change."""
+        """Placements and creation claims first, then one call for all nodes whose machines change."""
         ready: dict[str, tuple[str, Action]] = {}
         placements = []
         for number, action in enumerate(actions):
@@ -121,10 +121,11 @@ class Executor:
                 yield f"{outcome.node}: {outcome.error}"
 
     def _claimed(self, action: Action) -> Placement:
+        """The placement first: a claim whose writer died is found by it, and taken up by the next tick."""
         step = next(step for step in action.steps if isinstance(step, steps.Converge))
+        self._tracker.place(self._fleet, step.placement, self._guard)
         if step.claim is not None:
             self._tracker.claim_incarnation(self._fleet, step.claim, self._guard)
-        self._tracker.place(self._fleet, step.placement, self._guard)
         return step.placement
 
     def _recheck(self, plan: Plan) -> None:

@@ -147,10 +147,10 @@ class Operator:
         """Lifts the node's holds; with `resume` its run's next attempt may start, whatever held it back."""
         self._declared(node)
         with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
-            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE)
-            self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
             if resume:
                 self._allow(node, guard)
+            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE)
+            self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
             self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
 
     def _allow(self, node: NodeName, guard: Guard) -> None:

@@ -7,11 +7,11 @@ history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.ids import epoch_of
-from lifecycle.model.records import Receipt, Run
+from lifecycle.model.records import Run
 from lifecycle.model.world import Observed
 from lifecycle.planning.receipts import eligible, retained
 from lifecycle.ports.checkpoints import ObjectStore
@@ -63,20 +63,28 @@ class Upkeep:
         found = self._tracker.receipts(observed.fleet, run.run, LOOK_BACK)
         kept = retained(eligible(found, observed.rejections, run.attempt), keep)
         needed = {receipt.digest for receipt in kept} | self._offered(observed)
+        stored = self._stored(observed.fleet, run)
         for receipt in found:
-            if receipt.digest not in needed and not receipt.pruned:
+            if receipt.digest in needed:
+                continue
+            if not receipt.pruned:
                 self._tracker.mark_pruned(observed.fleet, receipt, guard)
-                self._remove(receipt)
-        self._remove_torn(observed.fleet, run)
+            if receipt.prefix in stored:  # marked before, it may have been cut short there
+                self._remove(receipt.prefix, stored.pop(receipt.prefix))
+        self._remove_torn(run, stored)
 
-    def _remove_torn(self, fleet: str, run: Run) -> None:
-        """Objects of earlier attempts without a manifest: an agent died while it shipped them."""
+    def _stored(self, fleet: str, run: Run) -> dict[str, list[str]]:
+        """The run's objects by the prefix of their checkpoint."""
         found: dict[str, list[str]] = {}
         for key in self._store.keys(f"runs/{fleet}/{run.run}/"):
             found.setdefault("/".join(key.split("/")[:4]), []).append(key)
+        return found
+
+    def _remove_torn(self, run: Run, stored: Mapping[str, list[str]]) -> None:
+        """Objects of earlier attempts without a manifest: an agent died while it shipped them."""
         epoch = run.attempt.number if run.attempt else 0
-        for prefix, keys in found.items():
-            if f"{prefix}/manifest.json" not in keys and epoch_of(prefix) < epoch:
+        for prefix, keys in stored.items():
+            if f"{prefix}/manifest.json" not in keys and 0 <= epoch_of(prefix) < epoch:
                 self._store.remove(keys)
 
     @staticmethod
@@ -85,9 +93,8 @@ class Upkeep:
         assignments = (order.assignment for order in observed.orders.values())
         return {receipt.digest for a in assignments if a is not None for receipt in a.resume}
 
-    def _remove(self, receipt: Receipt) -> None:
+    def _remove(self, prefix: str, keys: list[str]) -> None:
         """The manifest first: without it nothing of the checkpoint counts."""
-        keys = list(self._store.keys(f"{receipt.prefix}/"))
-        manifest = f"{receipt.prefix}/manifest.json"
+        manifest = f"{prefix}/manifest.json"
         self._store.remove([manifest])
         self._store.remove([key for key in keys if key != manifest])

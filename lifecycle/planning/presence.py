@@ -122,7 +122,7 @@ def missing(view: NodeView) -> Decision | None:
     vanished = _vanished(view)
     if vanished is not None:
         return vanished
-    placement, claim = _next_machine(view)
+    placement, claim = placed(view, view.wanted.incarnation)
     returns = view.run is not None or bool(view.claims)
     evidence = "declared, and no machine fills it"
     if view.receipts:
@@ -155,18 +155,17 @@ def _lost_to(view: NodeView) -> str:
     return view.claims[-1].cause or "spec" if view.claims else "spec"
 
 
-def _next_machine(view: NodeView) -> tuple[Placement, Incarnation | None]:
-    """The placement of the machine to make, and the creation claim, unless it stands already unused."""
+def placed(view: NodeView, at_least: int) -> tuple[Placement, Incarnation | None]:
+    """The wanted placement under the next incarnation, with its creation claim.
+
+    A claim that stands unused is taken up, without a new one: its writer did not get to make the machine.
+    """
     last = view.claims[-1] if view.claims else None
-    if last is not None and last.number == view.wanted.incarnation and last.ended_at is None and not last.instance:
-        return view.wanted, None
-    number = max(view.wanted.incarnation, last.number + 1 if last else 1)
-    return placed(view, number)
-
-
-def placed(view: NodeView, number: int) -> tuple[Placement, Incarnation]:
-    """The wanted placement under a fresh incarnation, with its creation claim."""
+    unused = last is not None and last.number >= at_least and last.ended_at is None and not last.instance
+    number = max(at_least, last.number + (not unused)) if last else at_least
     wanted = msgspec.structs.replace(view.wanted, incarnation=number)
+    if unused:
+        return wanted, None
     claim = Incarnation(
         node=view.node,
         number=number,

@@ -83,19 +83,20 @@ class LocalProvider:
         running = read_record(paths.process, MachineProcess)
         if running is not None:
             record = msgspec.structs.replace(record, created_at=running.started_at)
+        if running is not None and processes.alive(running.process):
+            return self._running(record, want, ended)
         if ended is not None:
             return _shown(record, ended.state, ended=ended)
-        if running is not None and processes.alive(running.process):
-            return self._running(record, want)
         return self._fallen(paths, record, want)
 
     @staticmethod
-    def _running(record: MachineRecord, want: Want) -> Machine:
-        """The machine as its live process has it."""
-        if want.power in (Power.TERMINATED, Power.KILLED):
+    def _running(record: MachineRecord, want: Want, ended: EndedRecord | None) -> Machine:
+        """The machine as its live process has it; one that has `ended` is a moment from its exit."""
+        over = ended is not None and ended.state is InstanceState.TERMINATED
+        if over or want.power in (Power.TERMINATED, Power.KILLED):
             return _shown(record, InstanceState.RUNNING, ending=True)
-        state = InstanceState.STOPPING if want.power is Power.OFF else InstanceState.RUNNING
-        return _shown(record, state)
+        off = ended is not None or want.power is Power.OFF
+        return _shown(record, InstanceState.STOPPING if off else InstanceState.RUNNING)
 
     def _fallen(self, paths: MachinePaths, record: MachineRecord, want: Want) -> Machine:
         """A machine whose process is not there: booting, or broken down."""
@@ -228,7 +229,8 @@ class LocalProvider:
 
     def power_on(self, machine: Machine) -> None:
         paths = self._state.machine(machine.id)
-        if not paths.ended.exists():
+        ended = read_record(paths.ended, EndedRecord)
+        if ended is None or ended.state is not InstanceState.STOPPED:
             return
         paths.notices.unlink(missing_ok=True)
         paths.process.unlink(missing_ok=True)

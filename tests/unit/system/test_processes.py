@@ -52,13 +52,17 @@ class Zoo:
         return [pid for pid in carriers("ZOO", self.mark) if identify(pid) is not None]
 
     def close(self) -> None:
-        for pid in self.all():
+        wait_until(self._killed, "the end of the zoo")
+        for begun in self._begun:
+            begun.communicate()
+
+    def _killed(self) -> bool:
+        """Kills whoever is there now; true once nobody was. Who was born meanwhile is met the next time."""
+        found = self.all()
+        for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for begun in self._begun:
-            begun.kill()
-            begun.communicate()
-        wait_until(lambda: not self.all(), "the end of the zoo")
+        return not found
 
 
 @pytest.fixture

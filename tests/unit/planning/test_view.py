@@ -133,9 +133,7 @@ def test_a_hold_with_time_left_counts() -> None:
 
 
 def test_a_terminate_hold_wants_no_machine() -> None:
-    assert held(HoldKind.TERMINATE) == a_placement(
-        market=Market.ON_DEMAND, present=False, reason=StopReason.MANUAL
-    )
+    assert held(HoldKind.TERMINATE) == a_placement(market=Market.ON_DEMAND, present=False, reason=StopReason.MANUAL)
 
 
 @pytest.mark.parametrize("kind", [HoldKind.STOP, HoldKind.PAUSE])

@@ -68,7 +68,7 @@ def test_an_order_for_an_earlier_machine_does_not_count() -> None:
 
 def test_an_order_to_stop_starts_nothing() -> None:
     order = an_order(desired=Desired.STOPPED, assignment=None)
-    assert isinstance(asked(training(orders={NODE: order}, runs={})), Passed)
+    assert isinstance(asked(training(orders={NODE: order}, runs={}, reports={NODE: an_idle_report()})), Passed)
 
 
 def test_an_attempt_given_out_whose_order_was_never_written_may_have_started() -> None:
@@ -77,6 +77,15 @@ def test_an_attempt_given_out_whose_order_was_never_written_may_have_started() -
 
 def test_an_order_whose_run_is_not_known_may_have_started() -> None:
     assert isinstance(asked(training(runs={})), First)
+
+
+def test_a_trainer_that_no_record_of_ours_names_is_drained_all_the_same() -> None:
+    assert isinstance(asked(training(orders={}, runs={})), First)
+
+
+def test_a_trainer_whose_attempt_was_given_up_as_lost_is_drained_when_its_agent_is_heard_again() -> None:
+    attempt = an_ended_attempt(outcome=Outcome.INTERRUPTED, to_step=None, receipt=None)
+    assert isinstance(asked(rested(attempt=attempt, reports={NODE: a_report()})), First)
 
 
 def test_a_run_saved_at_its_last_step_passes_at_once() -> None:
@@ -149,6 +158,11 @@ def test_a_forced_drain_passes_with_its_loss() -> None:
 
 def test_a_forced_drain_without_any_save_loses_all_it_had() -> None:
     assert asked(answered(DrainOutcome.FORCED, receipt=None)) == Passed(evidence="drained: forced", lost=130)
+
+
+def test_the_answer_for_an_earlier_attempt_does_not_cover_the_one_that_trains_now() -> None:
+    report = a_report(started_at=NOW - 60, drained=an_answer(at=NOW - 61))
+    assert isinstance(asked(training(reports={NODE: report})), First)
 
 
 def test_the_answer_to_another_drain_does_not_pass() -> None:

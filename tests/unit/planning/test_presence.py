@@ -111,6 +111,31 @@ def test_a_machine_newer_than_the_placement_is_somebodys_work_in_progress() -> N
     assert planned(training(machines=(a_machine(), newer))).actions == ()
 
 
+def trains_beside(**changes: Any) -> Observed:
+    """Incarnation 2 is in place, and the agent of m1 says that it trains on."""
+    return doubled(a_machine(), **{"reports": {NODE: a_report()}, "runs": {RUN: a_run()}, **changes})
+
+
+def test_a_second_machine_that_still_trains_is_drained_before_it_is_ended() -> None:
+    claim = step(trains_beside(), Claim).claim
+    assert (claim.instance, claim.drain, claim.cause) == ("m1", "m1.replacement.m1", Cause.CONTROLLER)
+
+
+def test_a_second_machine_that_was_drained_is_ended() -> None:
+    assert step(trains_beside(reports=drained(drain="m1.replacement.m1")), EndStray).machine.id == "m1"
+
+
+def test_a_second_machine_whose_trainer_refuses_is_kept_until_a_person_allows_the_loss() -> None:
+    reports = drained(drain="m1.replacement.m1", outcome=DrainOutcome.REFUSED)
+    assert refusal(trains_beside(reports=reports)).override == "steady allow-loss m1 --reason ..."
+    claim = step(trains_beside(reports=reports, allowances={"m1": an_allowance()}), Claim).claim
+    assert claim.drain == "m1.replacement.m1.loss"
+
+
+def test_a_second_machine_whose_agent_is_silent_is_ended() -> None:
+    assert step(trains_beside(reports={NODE: a_report(at=NOW - 31)}), EndStray).machine.id == "m1"
+
+
 # A node without a machine
 
 
@@ -156,6 +181,11 @@ def test_a_claim_whose_machine_has_ended_is_not_used_again() -> None:
 def test_a_claim_whose_machine_is_listed_no_longer_is_not_used_again() -> None:
     observed = nothing_yet(placements={NODE: a_placement()}, incarnations={(NODE, 1): an_incarnation()})
     assert step(observed, Converge).claim.number == 2
+
+
+def test_a_machine_missing_from_the_list_is_not_made_again_before_its_attempt_is_known_as_ended() -> None:
+    wait = waiting(training(machines=()))
+    assert wait.what == "its machine, listed no longer, to be known as gone (attempt 1 is open)"
 
 
 def test_while_a_drain_is_claimed_no_machine_is_made() -> None:
@@ -270,7 +300,9 @@ def test_a_completed_run_that_keeps_its_machine_needs_nothing() -> None:
 
 
 def test_a_machine_that_leaves_keeps_its_incarnation_in_the_placement() -> None:
-    observed = training(a_spec(nodes=0), runs={}, orders={}, machines=(a_machine(incarnation=3),), placements={})
+    machine = a_machine(incarnation=3)
+    reports = {NODE: an_idle_report(incarnation=3)}
+    observed = training(a_spec(nodes=0), runs={}, orders={}, machines=(machine,), placements={}, reports=reports)
     assert step(observed, Converge).placement.incarnation == 3
 
 

@@ -115,9 +115,17 @@ class ControllerTracker:
         return tuple((place, decode(body, Entry)) for place, body in found)
 
     def claim_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
-        """The creation claim. Raises Conflict when that incarnation was claimed before."""
+        """The creation claim. Raises Conflict when that incarnation was claimed before.
+
+        A predecessor of the same name that died before any machine came of its claim is taken up.
+        """
         name = rows.incarnation_name(claim.node, claim.number)
-        self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=0, guard=guard)
+        row = self._table.get(fleet, rows.INCARNATION, name)
+        standing = decode(row.body, Incarnation) if row else None
+        unused = standing is not None and standing.instance is None and standing.ended_at is None
+        taken_up = unused and standing is not None and standing.claimed_by == claim.claimed_by
+        expect = row.version if row and taken_up else 0
+        self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=expect, guard=guard)
 
     def put_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         self._put(fleet, rows.INCARNATION, rows.incarnation_name(claim.node, claim.number), claim, guard)
@@ -150,7 +158,8 @@ class ControllerTracker:
         row = self._table.get(fleet, rows.DRAIN, claim.node)
         if row is not None:
             standing = decode(row.body, DrainClaim)
-            if standing.drain != claim.drain and standing.expires_at > claim.asked_at:
+            another = standing.by != claim.by and standing.drain != claim.drain
+            if another and standing.expires_at > claim.asked_at:
                 raise Conflict(f"{claim.node} is being drained by {standing.by}", fix="wait for it to end")
         expect = row.version if row else 0
         self._table.put(fleet, rows.DRAIN, claim.node, encode(claim), expect=expect, guard=guard)

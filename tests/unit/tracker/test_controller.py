@@ -117,6 +117,12 @@ def test_an_incarnation_is_claimed_once(tracker: ControllerTracker) -> None:
     assert tracker.incarnations("f", [(NODE, 1)])[NODE, 1].claimed_by == "controller"
 
 
+def test_a_claim_whose_maker_died_before_it_was_used_is_taken_up(tracker: ControllerTracker) -> None:
+    tracker.claim_incarnation("f", an_incarnation(instance=None), None)
+    tracker.claim_incarnation("f", an_incarnation(instance=None, claimed_at=NOW), None)
+    assert tracker.incarnations("f", [(NODE, 1)])[NODE, 1].claimed_at == NOW
+
+
 def test_a_used_incarnation_is_never_claimed_again(tracker: ControllerTracker) -> None:
     tracker.claim_incarnation("f", an_incarnation(instance=None), None)
     tracker.put_incarnation("f", an_incarnation(ended_at=NOW), None)
@@ -181,6 +187,12 @@ def test_the_claim_of_another_that_has_run_out_is_replaced(tracker: ControllerTr
     tracker.claim_drain("f", a_claim(by="pulumi up", drain="theirs", expires_at=NOW), None)
     tracker.claim_drain("f", a_claim(drain="ours", asked_at=NOW), None)
     assert tracker.observe("f").drains[NODE].drain == "ours"
+
+
+def test_our_own_claim_gives_way_to_one_to_another_end(tracker: ControllerTracker) -> None:
+    tracker.claim_drain("f", a_claim(), None)
+    tracker.claim_drain("f", a_claim(drain="m1.manual.1.loss"), None)
+    assert tracker.observe("f").drains[NODE].drain == "m1.manual.1.loss"
 
 
 def test_a_claim_is_renewed_by_whoever_asks_for_the_same_drain(tracker: ControllerTracker) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import Attempt, HoldKind, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
-from lifecycle.model.world import Observed
+from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.receipts import eligible
 from lifecycle.planning.settle import NO_LAST_WORD, apply_facts, newest, settle
 from tests.builders import (
@@ -28,11 +28,13 @@ from tests.builders import (
     an_end,
     an_idle_report,
     an_incarnation,
+    but,
     rested,
     training,
 )
 
 GONE = a_machine(state=InstanceState.TERMINATED, cause=Cause.SPOT, ended_at=NOW - 3)
+TWIN = but(GONE, id="m0")
 GIVEN = an_attempt(number=2, started_at=None, from_step=None)
 
 
@@ -183,6 +185,13 @@ def test_a_machine_in_any_other_state_ends_no_attempt(state: InstanceState) -> N
     silent = a_report(at=NOW - 9000)
     machine = a_machine(state=state, impaired=True)
     assert last(training(machines=(machine,), reports={NODE: silent})).open
+
+
+@pytest.mark.parametrize("twins", [(a_machine(), TWIN), (TWIN, a_machine())])
+def test_of_two_machines_of_one_incarnation_the_live_one_counts(twins: tuple[Machine, ...]) -> None:
+    observed = training(machines=twins)
+    assert last(observed).open
+    assert settle(observed, NOW) == Facts()
 
 
 def test_a_machine_missing_from_a_full_list_is_not_gone_while_its_agent_speaks() -> None:

@@ -3,7 +3,7 @@
 It passes at once when the provider says it is gone or going; when no attempt was ever given to it; when its
 run has stopped with a receipt that covers the last reported step; or when its agent has answered this very
 drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays refused until a person
-acts; a silent agent is unknown, and unknown is never dead.
+acts; a silent agent is unknown, and unknown is never dead without a second witness.
 """
 
 from __future__ import annotations
@@ -141,6 +141,11 @@ def _without_agent(view: NodeView) -> Verdict | None:
     assert view.machine is not None
     if view.loss_allowed and view.silence > SILENT_AFTER:
         return Passed(evidence="loss allowed by an operator", lost=view.unsaved_steps)
+    witness = _second_witness(view) if view.silence > SILENT_AFTER else ""
+    if witness:
+        return Passed(
+            evidence=f"its agent is silent for {spoken(view.silence)}; {witness}", lost=view.unsaved_steps
+        )
     if view.machine.state is InstanceState.STOPPED:
         if view.policy is WithoutCheckpoint.FORCE:
             return Passed(evidence="it is off; without_checkpoint: force", lost=view.unsaved_steps)
@@ -148,6 +153,18 @@ def _without_agent(view: NodeView) -> Verdict | None:
     if view.silence > SILENT_AFTER:
         return First(steps=(), what=f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
     return None
+
+
+def _second_witness(view: NodeView) -> str:
+    """What else says that a machine with a silent agent is dead: nobody waits, or pays, for it for ever."""
+    machine, pool = view.machine, view.pool
+    if machine is None or machine.state is not InstanceState.RUNNING:
+        return ""
+    if machine.impaired:
+        return "its status check failed"
+    if pool is not None and view.silence > pool.unreachable_after:
+        return f"longer than unreachable_after {pool.unreachable_after}"
+    return ""
 
 
 def _drain(view: NodeView, purpose: Purpose) -> First:

@@ -226,6 +226,24 @@ def test_force_does_not_make_a_silent_agent_dead() -> None:
     assert isinstance(asked(training(FORCE, reports={NODE: a_report(at=NOW - 31)})), First)
 
 
+def test_a_silent_agent_on_a_machine_whose_status_check_failed_passes_with_its_loss() -> None:
+    verdict = asked(silent(machines=(a_machine(impaired=True),)))
+    assert verdict == Passed(evidence="its agent is silent for 31s; its status check failed", lost=30)
+
+
+def test_a_silence_beyond_unreachable_after_passes_with_its_loss() -> None:
+    verdict = asked(training(reports={NODE: a_report(at=NOW - 1801)}))
+    assert verdict == Passed(evidence="its agent is silent for 30m; longer than unreachable_after 30m", lost=30)
+
+
+def test_a_node_no_longer_declared_has_no_limit_to_its_silence() -> None:
+    assert isinstance(asked(training(a_spec(nodes=0), reports={NODE: a_report(at=NOW - 3000)})), First)
+
+
+def test_a_failed_status_check_alone_passes_nothing() -> None:
+    assert isinstance(asked(training(machines=(a_machine(impaired=True),))), First)
+
+
 def test_a_silent_agent_whose_loss_is_allowed_passes_with_what_was_unsaved() -> None:
     assert asked(silent(allowances=ALLOWED)) == Passed(evidence="loss allowed by an operator", lost=30)
 

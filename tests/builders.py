@@ -12,10 +12,13 @@ import msgspec
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
 from lifecycle.model.records import (
+    Allowance,
     Assignment,
     Attempt,
     Desired,
     DrainClaim,
+    Drained,
+    DrainOutcome,
     Ended,
     Hold,
     HoldKind,
@@ -235,6 +238,22 @@ def a_claim(**changes: Any) -> DrainClaim:
     return DrainClaim(**{**fields, **changes})
 
 
+def an_answer(**changes: Any) -> Drained:
+    """To `a_claim`: saved at step 130."""
+    fields = {
+        "drain": "m1.manual.1",
+        "outcome": DrainOutcome.SAVED,
+        "at": NOW - 2,
+        "step": 130,
+        "receipt": a_receipt(130),
+    }
+    return Drained(**{**fields, **changes})
+
+
+def an_allowance(**changes: Any) -> Allowance:
+    return Allowance(**{"instance": "m1", "reason": "a test run", "by": "somebody", "at": NOW - 5, **changes})
+
+
 def a_hold(kind: HoldKind = HoldKind.STOP, **changes: Any) -> Hold:
     fields = {
         "id": f"{kind}-1",
@@ -276,6 +295,17 @@ def training(spec: FleetSpec | None = None, **changes: Any) -> Observed:
         "runs": {RUN: a_run(an_attempt(spec))},
     }
     return nothing_yet(spec, **{**fields, **changes})
+
+
+def rested(spec: FleetSpec | None = None, attempt: Attempt | None = None, **changes: Any) -> Observed:
+    """Attempt 1 has stopped with a checkpoint; its machine is idle and ready for the next."""
+    attempt = attempt or an_ended_attempt(spec)
+    fields = {
+        "runs": {RUN: a_run(attempt, state=RunState.STOPPED)},
+        "reports": {NODE: an_idle_report()},
+        "receipts": {RUN: (attempt.receipt,) if attempt.receipt else ()},
+    }
+    return training(spec, **{**fields, **changes})
 
 
 def but(value: Any, **changes: Any) -> Any:

@@ -380,14 +380,7 @@ class AttemptKeeper:
         return exit_in_words(process.exit_code) + (f"; last line: {last}" if last else "")
 
     def _end_unstarted(self, assignment: Assignment, how: Outcome, cause: Cause, why: str) -> None:
-        ended = Ended(
-            run=assignment.run,
-            attempt=assignment.attempt,
-            outcome=how,
-            at=self._clock.now(),
-            cause=cause,
-            detail=why,
-        )
+        ended = outcome.unstarted(assignment, how, cause, why, self._clock.now())
         self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:

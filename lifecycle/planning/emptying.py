@@ -3,7 +3,7 @@
 It passes at once when the provider says it is gone or going; when no attempt was ever given to it; when its
 agent saw the attempt end (it ships what can be saved before it says so, and the loss is booked); or when its
 agent has answered this very drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays
-refused until a person acts; a silent agent is unknown, and unknown is never dead.
+refused until a person acts; a silent agent is unknown, and unknown is never dead without a second witness.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.plan import Claim, Release, Step
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import Desired, DrainClaim, DrainOutcome
+from lifecycle.model.records import Desired, DrainClaim, Drained, DrainOutcome, Phase
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.planning.view import SILENT_AFTER, NodeView
 
@@ -71,6 +71,8 @@ def drain_id(view: NodeView, purpose: Purpose) -> str:
 
 def _at_once(view: NodeView) -> Passed | None:
     assert view.machine is not None
+    if _busy(view):
+        return None
     if not _ordered(view):
         return Passed(evidence="nothing was ever started on it")
     attempt = view.attempt
@@ -80,6 +82,11 @@ def _at_once(view: NodeView) -> Passed | None:
         return None
     saved = f"saved at step {attempt.receipt.step}" if attempt.receipt else "with no checkpoint"
     return Passed(evidence=f"its run is {attempt.outcome}, {saved}")
+
+
+def _busy(view: NodeView) -> bool:
+    """Whether its agent tells of a trainer, whatever our own records say."""
+    return view.report is not None and view.report.phase is not Phase.IDLE
 
 
 def _ordered(view: NodeView) -> bool:
@@ -94,6 +101,8 @@ def _answered(view: NodeView, purpose: Purpose) -> Verdict | None:
     drained = view.report.drained if view.report else None
     if drained is None or drained.drain not in {drain_id(view, purpose), _claimed(view)}:
         return None
+    if _of_an_earlier_attempt(view, drained):
+        return None
     if drained.outcome is not DrainOutcome.REFUSED:
         step = drained.receipt.step if drained.receipt else None
         lost = max(0, (drained.step or 0) - (step or 0)) if drained.outcome is DrainOutcome.FORCED else 0
@@ -102,6 +111,14 @@ def _answered(view: NodeView, purpose: Purpose) -> Verdict | None:
     if view.loss_allowed and not drained.drain.endswith(".loss"):
         return None
     return _refused(view, f"its trainer did not save within {spoken(view.grace)}: {drained.detail}")
+
+
+def _of_an_earlier_attempt(view: NodeView, drained: Drained) -> bool:
+    """A save answers for the attempt that it ended, not for one that its agent started later."""
+    report = view.report
+    if report is None or report.started_at is None or drained.outcome is DrainOutcome.REFUSED:
+        return False
+    return _busy(view) and drained.at < report.started_at
 
 
 def _claimed(view: NodeView) -> str:
@@ -124,6 +141,11 @@ def _without_agent(view: NodeView) -> Verdict | None:
     assert view.machine is not None
     if view.loss_allowed and view.silence > SILENT_AFTER:
         return Passed(evidence="loss allowed by an operator", lost=view.unsaved_steps)
+    witness = _second_witness(view) if view.silence > SILENT_AFTER else ""
+    if witness:
+        return Passed(
+            evidence=f"its agent is silent for {spoken(view.silence)}; {witness}", lost=view.unsaved_steps
+        )
     if view.machine.state is InstanceState.STOPPED:
         if view.policy is WithoutCheckpoint.FORCE:
             return Passed(evidence="it is off; without_checkpoint: force", lost=view.unsaved_steps)
@@ -131,6 +153,18 @@ def _without_agent(view: NodeView) -> Verdict | None:
     if view.silence > SILENT_AFTER:
         return First(steps=(), what=f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
     return None
+
+
+def _second_witness(view: NodeView) -> str:
+    """What else says that a machine with a silent agent is dead: nobody waits, or pays, for it for ever."""
+    machine, pool = view.machine, view.pool
+    if machine is None or machine.state is not InstanceState.RUNNING:
+        return ""
+    if machine.impaired:
+        return "its status check failed"
+    if pool is not None and view.silence > pool.unreachable_after:
+        return f"longer than unreachable_after {pool.unreachable_after}"
+    return ""
 
 
 def _drain(view: NodeView, purpose: Purpose) -> First:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.model.node import Ask, AskMode, NodeState
-from lifecycle.model.records import Drained, DrainOutcome, Ended, Outcome
+from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain
 from lifecycle.planning.drain import Trainee
@@ -111,6 +111,11 @@ def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now:
         result=result,
         detail=detail,
     )
+
+
+def unstarted(assignment: Assignment, how: Outcome, cause: Cause, why: str, now: float) -> Ended:
+    """The end of an attempt whose trainer was never started."""
+    return Ended(run=assignment.run, attempt=assignment.attempt, outcome=how, at=now, cause=cause, detail=why)
 
 
 def drained(state: NodeState, judged: Judgement, trainee: Trainee, now: float) -> Drained | None:

@@ -10,7 +10,7 @@ import msgspec
 from lifecycle.model.fleet import DriftPolicy
 from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import HoldKind, Incarnation, Placement
+from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.planning import attempts
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
@@ -35,6 +35,8 @@ def surplus(view: NodeView) -> Decision | None:
     """Machines beside the one in place are ended once they are old enough to be no work in progress."""
     if not view.surplus:
         return None
+    if view.beside is not None:
+        return _at_work_beside(view, view.beside)
     stray = view.surplus[0]
     if stray.incarnation > (view.stored.incarnation if view.stored else 0):
         return None
@@ -45,6 +47,17 @@ def surplus(view: NodeView) -> Decision | None:
         cause=Cause.CONTROLLER, evidence=f"{stray.id} is a second machine of incarnation {stray.incarnation}"
     )
     return act(view, Kind.DESTROY, reason, EndStray(machine=stray))
+
+
+def _at_work_beside(view: NodeView, report: Report) -> Decision:
+    """A second machine that still trains is emptied like any other before it is ended."""
+    stray = next(machine for machine in view.surplus if machine.id == report.instance)
+    there = msgspec.structs.replace(view, machine=stray, surplus=(), report=report, beside=None)
+    reason = Reason(cause=Cause.CONTROLLER, evidence=f"{stray.id} still trains beside the machine in place")
+    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.CONTROLLER, key=stray.id)
+    return emptied_first(
+        there, Kind.DESTROY, purpose, reason, act(view, Kind.DESTROY, reason, EndStray(machine=stray))
+    )
 
 
 def absent(view: NodeView) -> Decision | None:
@@ -117,6 +130,9 @@ def missing(view: NodeView) -> Decision | None:
         return None
     if view.drain is not None:
         return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
+    last = view.run.attempt if view.run else None
+    if last is not None and last.open and last.node == view.node:
+        return wait(view, f"its machine, listed no longer, to be known as gone (attempt {last.number} is open)")
     if view.verdict.kind is not attempts.VerdictKind.GO:
         return _not_yet(view)
     vanished = _vanished(view)

@@ -7,7 +7,7 @@ word, or a machine that is certainly gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -49,7 +49,7 @@ def settle(observed: Observed, now: float) -> Facts:
     runs: list[Run] = []
     attempts: list[Attempt] = []
     entries: list[Entry] = []
-    machines = {(machine.node, machine.incarnation): machine for machine in observed.machines}
+    machines = _by_incarnation(observed.machines)
     live = frozenset(machine.id for machine in observed.machines if machine.live)
     for run in observed.runs.values():
         settled = _settle_run(observed, machines, run, now)
@@ -61,7 +61,7 @@ def settle(observed: Observed, now: float) -> Facts:
     return Facts(
         runs=tuple(runs),
         attempts=tuple(attempts),
-        incarnations=tuple(_incarnations(observed, now)),
+        incarnations=tuple(_incarnations(observed, machines, now)),
         rejections=_rejections(observed),
         released=tuple(
             node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
@@ -91,6 +91,12 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
 
 _Machines = Mapping[tuple[str, int], Machine]
 """Every machine listed, by node and incarnation."""
+
+
+def _by_incarnation(machines: Iterable[Machine]) -> _Machines:
+    """Of two machines of one incarnation the live one counts: nothing is gone while it may be that one."""
+    ranked = sorted(machines, key=lambda machine: (machine.live, machine.id))
+    return {(machine.node, machine.incarnation): machine for machine in ranked}
 
 
 def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -> Run:
@@ -224,9 +230,9 @@ def _seen_state(run: Run, attempt: Attempt, machine: Machine | None, report: Rep
     }[report.phase]
 
 
-def _incarnations(observed: Observed, now: float) -> Iterator[Incarnation]:
+def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterator[Incarnation]:
     """Claims learn which machine came of them, and when and why it ended."""
-    for machine in observed.machines or ():
+    for machine in machines.values():
         claim = observed.incarnations.get((machine.node, machine.incarnation))
         if claim is None:
             continue

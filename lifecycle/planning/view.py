@@ -16,6 +16,7 @@ from lifecycle.model.records import (
     HoldKind,
     Incarnation,
     Order,
+    Phase,
     Placement,
     Receipt,
     Report,
@@ -35,7 +36,11 @@ DEFAULT_GRACE = 90.0
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules of the planner look at. `report` is that of the machine in place, or None."""
+    """What the rules of the planner look at.
+
+    `report` is that of the machine in place, or None; `beside` that of a surplus machine whose agent tells,
+    now, of a trainer.
+    """
 
     name: NodeName
     now: float
@@ -55,15 +60,21 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     report: Report | None
     heard_at: float
     """When any agent of this node was last heard, whatever machine it spoke for; 0: never."""
+    beside: Report | None
     run_id: str | None
     run: Run | None
     receipts: tuple[Receipt, ...]
-    loss_allowed: bool
+    allowed: frozenset[str]
+    """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
 
     @property
     def node(self) -> str:
         return str(self.name)
+
+    @property
+    def loss_allowed(self) -> bool:
+        return self.machine is not None and self.machine.id in self.allowed
 
     @property
     def attempt(self) -> Attempt | None:
@@ -171,10 +182,11 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         order=observed.orders.get(node),
         report=_current(report, machine),
         heard_at=report.at if report else 0.0,
+        beside=_at_work(report, surplus, now),
         run_id=run_id,
         run=run,
         receipts=resumable,
-        loss_allowed=bool(machine and machine.id in observed.allowances),
+        allowed=frozenset(observed.allowances),
         owner_is_leaving=bool(observed.record and observed.record.destroying),
     )
 
@@ -184,6 +196,13 @@ def _current(report: Report | None, machine: Machine | None) -> Report | None:
     if report is None or machine is None or report.instance != machine.id:
         return None
     return report if report.at >= machine.launched_at else None
+
+
+def _at_work(report: Report | None, surplus: tuple[Machine, ...], now: float) -> Report | None:
+    """The report, when it is of a surplus machine and tells, now, of a trainer there."""
+    if report is None or report.phase is Phase.IDLE or now - report.at > SILENT_AFTER:
+        return None
+    return next((report for machine in surplus if _current(report, machine)), None)
 
 
 def _in_place(live: list[Machine], stored: Placement | None) -> tuple[Machine | None, tuple[Machine, ...]]:

@@ -150,7 +150,8 @@ class ControllerTracker:
         row = self._table.get(fleet, rows.DRAIN, claim.node)
         if row is not None:
             standing = decode(row.body, DrainClaim)
-            if standing.drain != claim.drain and standing.expires_at > claim.asked_at:
+            another = standing.by != claim.by and standing.drain != claim.drain
+            if another and standing.expires_at > claim.asked_at:
                 raise Conflict(f"{claim.node} is being drained by {standing.by}", fix="wait for it to end")
         expect = row.version if row else 0
         self._table.put(fleet, rows.DRAIN, claim.node, encode(claim), expect=expect, guard=guard)

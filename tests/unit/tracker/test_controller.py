@@ -183,6 +183,12 @@ def test_the_claim_of_another_that_has_run_out_is_replaced(tracker: ControllerTr
     assert tracker.observe("f").drains[NODE].drain == "ours"
 
 
+def test_our_own_claim_gives_way_to_one_to_another_end(tracker: ControllerTracker) -> None:
+    tracker.claim_drain("f", a_claim(), None)
+    tracker.claim_drain("f", a_claim(drain="m1.manual.1.loss"), None)
+    assert tracker.observe("f").drains[NODE].drain == "m1.manual.1.loss"
+
+
 def test_a_claim_is_renewed_by_whoever_asks_for_the_same_drain(tracker: ControllerTracker) -> None:
     tracker.claim_drain("f", a_claim(), None)
     tracker.claim_drain("f", a_claim(expires_at=NOW + 9000), None)

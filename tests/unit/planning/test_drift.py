@@ -1,0 +1,102 @@
+"""Drift: named differences, the policy for each, and who caused them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifecycle.model.fleet import Market
+from lifecycle.model.plan import Drift
+from lifecycle.model.records import HoldKind
+from lifecycle.model.states import InstanceState, StopReason
+from lifecycle.model.world import Observed
+from lifecycle.planning.attempts import fingerprint
+from lifecycle.planning.drift import compare
+from tests.builders import (
+    NODE,
+    a_hold,
+    a_machine,
+    a_placement,
+    a_record,
+    a_spec,
+    an_attempt,
+    nothing_yet,
+    rested,
+    training,
+)
+from tests.unit.planning.reading import seen
+
+ON_DEMAND = a_spec(market="on_demand")
+
+
+def found(observed: Observed) -> list[Drift]:
+    return list(compare(seen(observed)))
+
+
+def difference(field: str, desired: str, actual: str, policy: str, **changes: Any) -> Drift:
+    fields = {"node": NODE, "preexisting": False, **changes}
+    return Drift(field=field, desired=desired, actual=actual, policy=policy, **fields)
+
+
+def off(**changes: Any) -> Observed:
+    machine = a_machine(market=Market.ON_DEMAND, state=InstanceState.STOPPED)
+    fields = {"machines": (machine,), "placements": {NODE: a_placement(market=Market.ON_DEMAND)}}
+    return rested(ON_DEMAND, **{**fields, **changes})
+
+
+def test_a_node_as_declared_has_no_drift() -> None:
+    assert found(training()) == []
+
+
+def test_a_node_without_a_machine_has_no_drift() -> None:
+    assert found(nothing_yet()) == []
+
+
+def test_a_machine_that_nothing_declares_is_drift() -> None:
+    assert found(training(a_spec(nodes=0))) == [difference("present", "no", "machine m1", "restore")]
+
+
+def test_a_node_that_is_gone_in_spec_and_world_has_no_drift() -> None:
+    assert found(training(a_spec(nodes=0), machines=())) == []
+
+
+def test_a_machine_that_somebody_stopped_was_found_so() -> None:
+    assert found(off()) == [difference("power", "on", "off", "restore", preexisting=True)]
+
+
+def test_a_machine_that_we_stopped_and_want_back_is_a_change_of_ours() -> None:
+    ours = a_placement(market=Market.ON_DEMAND, powered=False, reason=StopReason.MANUAL)
+    assert found(off(placements={NODE: ours})) == [difference("power", "on", "off", "restore")]
+
+
+def test_a_machine_that_is_held_and_off_has_no_drift() -> None:
+    assert found(off(holds=(a_hold(),))) == []
+
+
+def test_another_market_is_drift_with_its_own_policy() -> None:
+    observed = training(machines=(a_machine(market=Market.ON_DEMAND),))
+    assert found(observed) == [difference("market", "spot", "on_demand", "report")]
+
+
+def test_another_type_is_drift_with_all_that_is_declared() -> None:
+    observed = training(a_spec(instance_types=["big", "small"]))
+    assert found(observed) == [difference("instance_type", "big, small", "local", "replace")]
+
+
+def test_a_declared_type_is_no_drift() -> None:
+    assert found(training(a_spec(instance_types=["big", "local"]))) == []
+
+
+def test_a_node_that_is_to_go_is_not_compared_in_kind() -> None:
+    observed = training(a_spec(instance_types=["big"]), holds=(a_hold(HoldKind.TERMINATE),))
+    assert found(observed) == []
+
+
+def test_a_changed_train_section_is_drift_while_the_old_one_trains() -> None:
+    changed = a_spec(train={"command": ["other"]})
+    desired, actual = fingerprint(changed.pools["t"]), an_attempt().fingerprint
+    assert found(training(record=a_record(changed))) == [difference("train", desired, actual, "restore")]
+
+
+def test_a_changed_train_section_is_no_drift_once_the_old_one_has_ended() -> None:
+    changed = a_spec(train={"command": ["other"]})
+    assert found(rested(record=a_record(changed))) == []

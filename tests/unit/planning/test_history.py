@@ -1,0 +1,66 @@
+"""History: every attempt with its proof, every checkpoint with what became of it."""
+
+from __future__ import annotations
+
+from lifecycle.model.records import Outcome
+from lifecycle.planning.history import ProofShown, run_shown
+from tests.builders import NODE, NOW, RUN, a_receipt, a_run, an_attempt, an_ended_attempt
+
+NONE: frozenset[str] = frozenset()
+
+
+def test_a_run_is_shown_with_what_it_lost_and_what_was_spared() -> None:
+    run = a_run(lost={"spot": 30}, lost_exact=False, spared=100, result={"loss": 1}, hyperparameters={"lr": 1})
+    found = run_shown(run, (), (), NONE)
+    assert (found.run, found.nodes, found.state) == (RUN, (NODE,), "training")
+    assert (found.lost_steps, found.lost_steps_exact, found.spared_steps) == ({"spot": 30}, False, 100)
+    assert (found.result, found.hyperparameters) == ({"loss": 1}, {"lr": 1})
+
+
+def test_an_attempt_is_shown_with_its_proof() -> None:
+    ended = an_ended_attempt(forced=(90, 100), lost_steps=7, detail="asked")
+    (found,) = run_shown(a_run(ended), (ended,), (), NONE).attempts
+    assert (found.attempt, found.outcome, found.cause, found.to_step) == (1, "stopped", "operator", 100)
+    assert (found.forced, found.lost_steps, found.detail) == ((90, 100), 7, "asked")
+    assert found.receipt == ProofShown(step=100, digest="digest-1-100", bytes=1000, at=NOW - 60)
+
+
+def test_an_attempt_without_a_checkpoint_has_no_proof() -> None:
+    (found,) = run_shown(a_run(), (an_attempt(),), (), NONE).attempts
+    assert (found.receipt, found.ended, found.outcome) == (None, None, None)
+
+
+def test_the_newest_attempt_is_shown_as_the_run_has_it() -> None:
+    given, second = an_attempt(), an_attempt(number=2)
+    run = a_run(an_ended_attempt(number=2, outcome=Outcome.FAILED))
+    found = run_shown(run, (given, second), (), NONE).attempts
+    assert [each.outcome for each in found] == [None, "failed"]
+
+
+def test_attempts_stay_in_the_order_they_were_given_out() -> None:
+    attempts = tuple(an_attempt(number=number) for number in (1, 2, 3))
+    assert [each.attempt for each in run_shown(a_run(None), attempts, (), NONE).attempts] == [1, 2, 3]
+
+
+def test_checkpoints_are_shown_by_epoch_and_step() -> None:
+    receipts = (a_receipt(50, epoch=2), a_receipt(300), a_receipt(100))
+    found = run_shown(a_run(), (), receipts, NONE).checkpoints
+    assert [(each.epoch, each.step) for each in found] == [(1, 100), (1, 300), (2, 50)]
+
+
+def test_a_damaged_checkpoint_stays_in_the_history_marked_so() -> None:
+    found = run_shown(a_run(), (), (a_receipt(100), a_receipt(90)), frozenset({"digest-1-90"})).checkpoints
+    assert [each.sound for each in found] == [False, True]
+
+
+def test_a_pruned_checkpoint_stays_in_the_history_marked_so() -> None:
+    (found,) = run_shown(a_run(), (), (a_receipt(100, pruned=True),), NONE).checkpoints
+    assert (found.kept, found.sound, found.bytes) == (False, True, 1000)
+
+
+def test_a_run_that_never_had_an_attempt_is_shown() -> None:
+    run = a_run()
+    empty = run_shown(
+        type(run)(run=RUN, name="main", pool="t", nodes=(NODE,), state=run.state, since=NOW), (), (), NONE
+    )
+    assert (empty.attempts, empty.checkpoints) == ((), ())

@@ -1,0 +1,234 @@
+"""Status: worst first, nothing said without evidence, one sentence for the whole fleet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lifecycle.model.records import Condition, HoldKind, Status
+from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.world import Observed
+from lifecycle.planning.status import CheckpointStatus, FleetStatus, NodeStatus, fleet_status
+from tests.builders import (
+    NODE,
+    NOW,
+    RUN,
+    a_hold,
+    a_machine,
+    a_placement,
+    a_receipt,
+    a_record,
+    a_report,
+    a_run,
+    a_spec,
+    an_attempt,
+    an_ended_attempt,
+    an_idle_report,
+    but,
+    nothing_yet,
+    rested,
+    training,
+)
+from tests.unit.planning.reading import planned
+
+
+def shown(observed: Observed) -> FleetStatus:
+    return fleet_status(observed, planned(observed), NOW)
+
+
+def node(observed: Observed) -> NodeStatus:
+    return next(each for each in shown(observed).nodes if each.node == NODE)
+
+
+def conditions(observed: Observed) -> list[tuple[str, str, str]]:
+    return [(each.type, each.status, each.reason) for each in node(observed).conditions]
+
+
+def beside(state: RunState, **changes: Any) -> Observed:
+    """Node 0 trains as declared; node 1 is in place, its run in `state`."""
+    other, run = "f/t/1", "f.t.main.1"
+    attempt = an_attempt(run=run, node=other)
+    observed = training(a_spec(nodes=2))
+    return but(
+        observed,
+        machines=(*(observed.machines or ()), a_machine(id="m2", node=other)),
+        placements={**observed.placements, other: a_placement(node=other)},
+        reports={**observed.reports, other: a_report(node=other, instance="m2", run=run)},
+        orders={**observed.orders, other: but(observed.orders[NODE], node=other)},
+        runs={**observed.runs, run: a_run(attempt, run=run, nodes=(other,), state=state)},
+        **changes,
+    )
+
+
+def test_a_node_that_trains_is_shown_with_its_machine_its_run_and_its_checkpoint() -> None:
+    found = node(training())
+    assert (found.state, found.instance, found.incarnation, found.market) == ("running", "m1", 1, "spot")
+    assert found.run is not None
+    assert (found.run.id, found.run.state, found.run.attempt, found.run.step) == (RUN, "training", 1, 130)
+    assert found.checkpoint == CheckpointStatus(step=100, age_seconds=60, verified=True, digest="digest-1-100")
+
+
+def test_a_node_without_a_machine_is_pending_and_its_run_waits() -> None:
+    found = node(nothing_yet())
+    assert (found.state, found.instance, found.incarnation, found.checkpoint) == ("pending", None, 0, None)
+    assert found.run is not None
+    assert (found.run.state, found.run.attempt, found.run.step) == ("waiting", 0, None)
+
+
+def test_a_held_node_without_a_machine_is_stopped() -> None:
+    assert node(nothing_yet(holds=(a_hold(),))).state == InstanceState.STOPPED
+
+
+def test_a_node_whose_run_is_over_is_terminated() -> None:
+    run = a_run(an_ended_attempt(), state=RunState.COMPLETED)
+    assert node(rested(machines=(), runs={RUN: run})).state == InstanceState.TERMINATED
+
+
+def test_a_machine_that_is_ending_is_not_called_running() -> None:
+    assert node(training(machines=(a_machine(ending=True),))).state == "ending"
+
+
+def test_a_run_that_rests_shows_the_step_it_reached() -> None:
+    found = node(rested()).run
+    assert found is not None
+    assert (found.state, found.step) == ("stopped", 100)
+
+
+def test_the_step_of_an_earlier_attempt_is_not_that_of_the_new_one() -> None:
+    starting = a_run(an_attempt(number=2, started_at=None), state=RunState.STARTING)
+    found = node(training(runs={RUN: starting})).run
+    assert found is not None
+    assert found.step is None
+
+
+def test_lost_steps_of_all_causes_are_summed() -> None:
+    found = node(training(runs={RUN: a_run(lost={"spot": 30, "operator": 2})})).run
+    assert found is not None
+    assert found.lost_steps == 32
+
+
+def test_the_newest_checkpoint_is_shown_whoever_tells_of_it() -> None:
+    found = node(rested(receipts={RUN: (a_receipt(90, epoch=2),)})).checkpoint
+    assert found is not None
+    assert found.step == 90
+
+
+def test_a_damaged_checkpoint_is_not_called_verified() -> None:
+    found = node(training(rejections=frozenset({"digest-1-100"}))).checkpoint
+    assert found is not None
+    assert not found.verified
+
+
+def test_a_checkpoint_of_another_run_is_not_shown() -> None:
+    other = a_receipt(run="f.t.other.0")
+    assert node(training(reports={NODE: a_report(receipt=other)})).checkpoint is None
+
+
+def test_a_checkpoint_from_the_future_has_no_age() -> None:
+    found = node(training(reports={NODE: a_report(receipt=a_receipt(at=NOW + 9))})).checkpoint
+    assert found is not None
+    assert found.age_seconds == 0
+
+
+def test_a_node_as_declared_has_no_conditions() -> None:
+    assert conditions(training()) == []
+
+
+def test_what_the_agent_observed_is_shown() -> None:
+    slow = Condition(type="Slow", status=Status.TRUE, reason="Disk", message="the disk is slow", since=NOW)
+    assert node(training(reports={NODE: a_report(conditions=(slow,))})).conditions == (slow,)
+
+
+def test_a_silent_agent_is_unknown_since_it_was_last_heard() -> None:
+    observed = training(reports={NODE: a_report(at=NOW - 31)})
+    assert ("Healthy", "Unknown", "AgentSilent") in conditions(observed)
+    assert node(observed).conditions[-1].since == NOW - 31
+
+
+def test_a_failed_status_check_is_not_healthy() -> None:
+    assert conditions(training(machines=(a_machine(impaired=True),))) == [("Healthy", "False", "StatusCheckFailed")]
+
+
+def test_a_machine_that_is_off_is_not_judged() -> None:
+    off = a_machine(state=InstanceState.STOPPED, impaired=True)
+    assert "Healthy" not in [kind for kind, _, _ in conditions(training(machines=(off,)))]
+
+
+def test_a_provider_that_cannot_be_read_leaves_everything_unknown() -> None:
+    observed = training(machines=None, unreadable="throttled")
+    assert conditions(observed) == [("Healthy", "Unknown", "ProviderUnreadable")]
+    assert shown(observed).sentence == "the provider cannot be read (throttled): everything is left alone"
+
+
+def test_a_drift_is_shown() -> None:
+    spec = a_spec(instance_types=["big"], drift={"instance_type": "report"})
+    assert conditions(training(spec)) == [("Synced", "False", "Drift")]
+
+
+def test_a_wait_is_shown() -> None:
+    booting = a_machine(launched_at=NOW - 9)
+    assert conditions(training(machines=(booting,), reports={})) == [("Synced", "False", "Waiting")]
+
+
+def test_a_hold_is_shown_with_who_and_why() -> None:
+    held = node(training(holds=(a_hold(),))).conditions[-1]
+    assert (held.type, held.reason, held.message) == ("Held", "Stop", "stop by somebody: lunch")
+
+
+def test_a_refusal_is_shown_with_its_override() -> None:
+    suspended = a_hold(HoldKind.SUSPEND, node=None)
+    refused = node(nothing_yet(holds=(suspended,))).conditions[0]
+    assert (refused.reason, refused.message) == (
+        "Refused",
+        "create refused: suspended by somebody: lunch; override: steady unsuspend f",
+    )
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CHECKPOINTING, RunState.STARTING])
+def test_the_worst_node_comes_first(state: RunState) -> None:
+    assert [each.node for each in shown(beside(state)).nodes] == ["f/t/1", NODE]
+
+
+def test_a_node_with_a_condition_comes_before_one_without() -> None:
+    held = a_hold(HoldKind.REPLACE, node="f/t/1", instance="other")
+    assert [each.node for each in shown(beside(RunState.TRAINING, holds=(held,))).nodes] == ["f/t/1", NODE]
+
+
+def test_equally_good_nodes_keep_their_order() -> None:
+    assert [each.node for each in shown(nothing_yet(a_spec(nodes=11))).nodes] == [f"f/t/{i}" for i in range(11)]
+
+
+def test_the_sentence_counts_the_runs_worst_first() -> None:
+    assert shown(beside(RunState.FAILED)).sentence == "1 failed, 1 training"
+
+
+def test_the_sentence_of_no_nodes_says_so() -> None:
+    assert shown(nothing_yet(a_spec(nodes=0))).sentence == "no nodes"
+
+
+def test_the_sentence_begins_with_a_suspension_and_ends_with_what_was_refused() -> None:
+    suspended = a_hold(HoldKind.SUSPEND, node=None)
+    sentence = shown(nothing_yet(holds=(suspended,))).sentence
+    assert sentence == "suspended by somebody (lunch); 1 waiting; 1 refused"
+
+
+def test_a_machine_without_any_record_is_shown_without_a_run() -> None:
+    status = shown(training(record=None, orders={}, runs={}))
+    assert (status.sentence, status.provider, len(status.nodes)) == ("1 without a run", "", 1)
+
+
+def test_a_destroyed_fleet_shows_only_the_machines_that_are_left() -> None:
+    leaving = a_record(a_spec(nodes=2), destroying=True)
+    assert [each.node for each in shown(training(record=leaving)).nodes] == [NODE]
+
+
+def test_only_active_holds_are_shown() -> None:
+    holds = (a_hold(), a_hold(id="over", until=NOW))
+    assert shown(training(holds=holds)).holds == (a_hold(),)
+
+
+def test_an_idle_agent_shows_the_checkpoint_of_the_last_attempt() -> None:
+    found = node(rested(reports={NODE: an_idle_report()})).checkpoint
+    assert found is not None
+    assert found.step == 100

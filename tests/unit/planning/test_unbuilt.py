@@ -1,0 +1,60 @@
+"""What a spec may say and this version does not do: named with its place, never ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lifecycle.planning.unbuilt import unbuilt
+from tests.builders import a_spec, but
+
+HOOK = [{"run": ["true"]}]
+
+
+def test_what_is_built_is_not_complained_about() -> None:
+    spec = a_spec(
+        nodes=3,
+        market="on_demand",
+        checkpoint={"max_lost_work": "5m"},
+        budget={"retries": {"user_error": 2}},
+        drift={"market": "replace"},
+        unreachable_after="never",
+    )
+    assert unbuilt(spec) == ()
+
+
+@pytest.mark.parametrize(
+    ("pool", "path", "what"),
+    [
+        ({"mode": "gang"}, ("mode",), "gang runs are"),
+        ({"fallback": {"to": "on_demand", "after": "10m"}}, ("fallback",), "fallback is"),
+        ({"schedule": {"stop": "0 20 * * *", "start": "0 8 * * *"}}, ("schedule",), "schedules are"),
+        ({"train": {"profile": "torchrun"}}, ("train", "profile"), "profile 'torchrun' is"),
+        ({"budget": {"per_hour": 1.0}}, ("budget", "per_hour"), "budget.per_hour is"),
+        ({"budget": {"total": 0.0}}, ("budget", "total"), "budget.total is"),
+        ({"budget": {"idle_stop": "10m"}}, ("budget", "idle_stop"), "budget.idle_stop is"),
+        ({"hooks": {"post_start": HOOK}}, ("hooks", "post_start"), "hooks.post_start is"),
+        ({"hooks": {"pre_stop": HOOK}}, ("hooks", "pre_stop"), "hooks.pre_stop is"),
+        ({"hooks": {"pre_terminate": HOOK}}, ("hooks", "pre_terminate"), "hooks.pre_terminate is"),
+        ({"hooks": {"on_interruption": HOOK}}, ("hooks", "on_interruption"), "hooks.on_interruption is"),
+    ],
+)
+def test_what_a_pool_asks_for_in_vain_is_named_with_its_place(
+    pool: dict[str, Any], path: tuple[str, ...], what: str
+) -> None:
+    assert unbuilt(a_spec(**pool)) == ((("pools", "t", *path), what),)
+
+
+def test_another_provider_is_named() -> None:
+    assert unbuilt(but(a_spec(), provider="aws")) == ((("provider",), "provider 'aws' is"),)
+
+
+def test_secrets_are_named() -> None:
+    assert unbuilt(but(a_spec(), secrets={"TOKEN": "x"})) == ((("secrets",), "secrets are"),)
+
+
+def test_every_pool_is_looked_at() -> None:
+    gang = a_spec(mode="gang").pools["t"]
+    paths = [path for path, _ in unbuilt(but(a_spec(), pools={"a": gang, "b": gang}))]
+    assert paths == [("pools", "a", "mode"), ("pools", "b", "mode")]

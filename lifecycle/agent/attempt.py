@@ -263,7 +263,7 @@ class AttemptKeeper:
             return
         if ask is not None and ask.demand == demand:
             return
-        asked = drain.tightened(ask, demand, now) if ask else drain.begin(demand, trainee, now)
+        asked = drain.tightened(ask, demand, trainee, now) if ask else drain.begin(demand, trainee, now)
         try:
             self._trainer.ask(assignment.run, drain.words(asked))
         except OSError as error:

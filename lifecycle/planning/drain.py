@@ -53,10 +53,13 @@ def begin(demand: Demand, trainee: Trainee, now: float) -> Ask:
     return Ask(demand=demand, asked_at=now, baseline=present, before=before)
 
 
-def tightened(ask: Ask, demand: Demand, now: float) -> Ask:
-    """The same ask under a stricter demand: who has begun to save is not asked twice."""
+def tightened(ask: Ask, demand: Demand, trainee: Trainee, now: float) -> Ask:
+    """The same ask under a stricter demand: who has begun to save is not asked twice.
+
+    A save without exit that is complete already proves nothing for the exit: it trained on since.
+    """
     if demand.mode is AskMode.SAVE_AND_EXIT and ask.demand.mode is AskMode.SAVE:
-        return msgspec.structs.replace(ask, demand=demand, asked_at=now, signalled=False)
+        return begin(demand, trainee, now)
     return msgspec.structs.replace(ask, demand=demand)
 
 

@@ -275,6 +275,19 @@ def test_a_drain_that_may_lose_nothing_is_answered_refused(stage: NodeStage) -> 
     )
 
 
+def test_a_save_asked_for_earlier_is_no_leave_to_end_a_trainer_that_may_lose_nothing(stage: NodeStage) -> None:
+    stage.begins()
+    stage.order_save()
+    stage.step()
+    stage.trainer.saves(20)
+    stage.step()
+    stage.trainer.reaches(80)
+    stage.claim(policy=WithoutCheckpoint.REFUSE)
+    for after in (0.0, 1.0, 89.0, 5.0):
+        stage.step(after=after)
+    assert (stage.trainer.terminations, stage.trainer.kills) == (0, 0)
+
+
 def test_a_refused_trainer_trains_on(stage: NodeStage) -> None:
     test_a_drain_that_may_lose_nothing_is_answered_refused(stage)
     stage.step(3, after=60)

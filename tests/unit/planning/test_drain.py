@@ -49,13 +49,23 @@ def test_an_ask_of_a_trainer_without_checkpoints_remembers_that() -> None:
 
 
 def test_who_has_begun_to_save_keeps_its_baseline_under_a_stricter_demand() -> None:
-    tightened = drain.tightened(an_ask(EXIT), a_demand(EXIT, deadline=NOW + 9), NOW + 5)
+    tightened = drain.tightened(an_ask(EXIT), a_demand(EXIT, deadline=NOW + 9), a_trainee(OLD, NEW), NOW + 5)
     assert (tightened.asked_at, tightened.before, tightened.signalled) == (NOW, 100, True)
 
 
 def test_a_save_that_becomes_a_stop_has_its_whole_grace_again() -> None:
-    tightened = drain.tightened(an_ask(SAVE), a_demand(EXIT), NOW + 5)
+    tightened = drain.tightened(an_ask(SAVE), a_demand(EXIT), a_trainee(OLD), NOW + 5)
     assert (tightened.asked_at, tightened.signalled) == (NOW + 5, False)
+
+
+def test_a_save_that_was_complete_before_the_stop_proves_nothing_for_it() -> None:
+    tightened = drain.tightened(an_ask(SAVE), a_demand(EXIT), a_trainee(OLD, NEW), NOW + 5)
+    assert drain.proof(tightened, a_trainee(OLD, NEW)) is None
+
+
+def test_a_save_that_was_under_way_at_the_stop_proves_it() -> None:
+    tightened = drain.tightened(an_ask(SAVE), a_demand(EXIT), a_trainee(OLD), NOW + 5)
+    assert drain.proof(tightened, a_trainee(OLD, NEW)) == NEW
 
 
 def test_the_words_name_the_deadline_of_the_provider() -> None:

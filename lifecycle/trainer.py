@@ -102,6 +102,9 @@ def _write(name: str, value: Any) -> None:
         return
     path = os.path.join(directory, name)  # noqa: PTH118
     beside = f"{path}.{os.getpid()}.tmp"
-    with open(beside, "w") as file:  # noqa: PTH123
-        json.dump(value, file)
-    os.replace(beside, path)  # noqa: PTH105
+    try:
+        with open(beside, "w") as file:  # noqa: PTH123
+            json.dump(value, file)
+        os.replace(beside, path)  # noqa: PTH105
+    except OSError:
+        return  # a full disk is no reason to stop training

@@ -191,6 +191,7 @@ class AttemptKeeper:
         self._conditions.set("StoreReachable", "TransferFailed", done.why)
 
     def _received(self, done: Shipped) -> None:
+        self._conditions.clear("CheckpointSound")
         state, receipt, checkpoint = self._state, done.receipt, done.job.checkpoint
         greater = state.receipt is None or receipt.rank >= state.receipt.rank
         self._remember(

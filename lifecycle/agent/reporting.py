@@ -74,7 +74,7 @@ class Reporter:
     def tell(self, report: Report) -> None:
         """Writes `report` when it is news or the heartbeat is due, and wakes the controller for news."""
         news = self._last is None or _core(report) != _core(self._last)
-        due = self._last is None or report.at - self._last.at >= self._heartbeat
+        due = self._last is None or not 0 <= report.at - self._last.at < self._heartbeat
         if not news and not due:
             return
         self._sequence += 1

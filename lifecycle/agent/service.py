@@ -128,6 +128,8 @@ class Agent:
             self._order, self._drain = self._tracker.order(), self._tracker.drain()
         except SteadyError as error:
             self._conditions.set("TrackerReachable", "ReadFailed", error.what)
+        except msgspec.MsgspecError as error:  # of a version that we do not understand
+            self._conditions.set("TrackerReachable", "NotUnderstood", str(error))
         else:
             self._conditions.clear("TrackerReachable")
 

@@ -167,3 +167,12 @@ def test_no_file_is_left_half_written(run: Path) -> None:
     trainer.saved(1)
     trainer.done({})
     assert sorted(path.name for path in run.iterdir()) == ["helper.json", "progress.json", "result.json"]
+
+
+def test_a_directory_that_cannot_be_written_never_ends_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADY_RUN_DIR", str(tmp_path / "nowhere"))
+    assert trainer.should_stop(1) is False
+    trainer.saved(1)
+    trainer.done({"loss": 0.5})

@@ -251,6 +251,18 @@ def test_an_unsound_checkpoint_is_left_alone_and_told(hands: Hands) -> None:
     assert told.message == "step-000020: it changed while it was read"
 
 
+def test_a_sound_checkpoint_ends_the_condition_of_an_unsound_one(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.saves(20)
+    hands.look()
+    hands.courier.fails("it changed while it was read", unsound=True)
+    hands.trainer.saves(40)
+    hands.look(times=2)
+    hands.courier.delivers()
+    hands.look()
+    assert hands.told("CheckpointSound") is None
+
+
 def test_an_unsound_checkpoint_that_is_put_there_anew_has_another_chance(hands: Hands) -> None:
     hands.begins()
     hands.trainer.saves(20)

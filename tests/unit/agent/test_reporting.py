@@ -55,6 +55,12 @@ def test_the_same_report_is_told_when_the_heartbeat_is_due(desk: Desk) -> None:
     assert desk.told == (2, 2.0)
 
 
+def test_a_clock_that_jumped_back_does_not_silence_the_agent(desk: Desk) -> None:
+    desk.tell()
+    desk.tell(at=-3600.0)
+    assert desk.told == (2, -3600.0)
+
+
 def test_a_heartbeat_wakes_nobody(desk: Desk) -> None:
     desk.tell()
     desk.tell(at=2.0)

@@ -441,6 +441,16 @@ def test_a_tracker_that_was_away_is_told_when_only_writing_fails(stage: NodeStag
     assert stage.condition("TrackerReachable") is None
 
 
+def test_an_order_that_is_not_understood_is_told_and_the_last_one_stands(stage: NodeStage) -> None:
+    stage.begins()
+    stage.table.put("f", "order", "f/t/0", b'{"desired": "dancing"}')
+    stage.step(2)
+    assert stage.report.run == RUN
+    told = stage.condition("TrackerReachable")
+    assert told is not None
+    assert told.reason == "NotUnderstood"
+
+
 def test_a_tracker_that_is_away_keeps_the_last_order_standing(stage: NodeStage) -> None:
     stage.begins()
     stage.order_stop()

@@ -129,7 +129,8 @@ class Executor:
         return step.placement
 
     def _recheck(self, plan: Plan) -> None:
-        """A newer spec was applied meanwhile: this plan is of yesterday."""
+        """Overtaken, or a newer spec was applied meanwhile: this plan is of yesterday."""
+        self._tracker.confirm(self._fleet, self._guard)
         record = self._tracker.spec(self._fleet)
         if record is None or record.generation != plan.generation:
             raise LostLease(f"{self._fleet}: the spec changed during the tick", fix="the next tick plans anew")
@@ -144,12 +145,15 @@ class Executor:
         self._tracker.place(self._fleet, step.placement, self._guard)
 
     def _power_off(self, step: steps.PowerOff) -> None:
+        self._tracker.confirm(self._fleet, self._guard)
         self._compute.power_off(step.machine)
 
     def _power_on(self, step: steps.PowerOn) -> None:
+        self._tracker.confirm(self._fleet, self._guard)
         self._compute.power_on(step.machine)
 
     def _end_stray(self, step: steps.EndStray) -> None:
+        self._tracker.confirm(self._fleet, self._guard)
         self._compute.end_stray(step.machine)
 
     def _give_out(self, step: steps.GiveOut) -> None:

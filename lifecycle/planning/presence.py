@@ -195,7 +195,7 @@ def placed(view: NodeView, at_least: int) -> tuple[Placement, Incarnation | None
 
 
 def powered_down(view: NodeView) -> Decision | None:
-    """A machine that is off although it should run."""
+    """A machine that is off although it should run. It counts as on once it was switched on, not before."""
     machine = view.machine
     if machine is None or machine.state not in (InstanceState.STOPPED, InstanceState.STOPPING):
         return None
@@ -211,7 +211,7 @@ def powered_down(view: NodeView) -> Decision | None:
     else:
         return SETTLED
     kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
-    return act(view, Kind.START, reason, Place(placement=kept), PowerOn(machine=machine), cost=view.price)
+    return act(view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), cost=view.price)
 
 
 def outdated(view: NodeView) -> Decision | None:

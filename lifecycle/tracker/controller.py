@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from lifecycle.model.codec import decode, encode
-from lifecycle.model.errors import Conflict
+from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.records import (
     Allowance,
     Attempt,
@@ -113,6 +113,12 @@ class ControllerTracker:
         """Journal entries with their places, oldest first; beyond `after` only, when given."""
         found = self._table.entries(fleet, node, limit, after)
         return tuple((place, decode(body, Entry)) for place, body in found)
+
+    def confirm(self, fleet: str, guard: Guard) -> None:
+        """Raises LostLease when we were overtaken: asked before a call that carries no fence itself."""
+        row = self._table.get(fleet, guard.kind, guard.name)
+        if (row.version if row else 0) != guard.version:
+            raise LostLease(f"{fleet}: another controller took over", fix="nothing: the other one goes on")
 
     def claim_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         """The creation claim. Raises Conflict when that incarnation was claimed before."""

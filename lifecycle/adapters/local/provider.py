@@ -30,6 +30,7 @@ from lifecycle.adapters.local.layout import (
     Want,
 )
 from lifecycle.model import tags
+from lifecycle.model.codec import decode
 from lifecycle.model.errors import GuardRefused, Unreadable
 from lifecycle.model.fleet import FleetSpec, LocalNotice, Market
 from lifecycle.model.ids import NodeName
@@ -75,7 +76,7 @@ class LocalProvider:
 
     def _machine(self, name: str, fleet: str) -> Machine | None:
         paths = self._state.machine(name)
-        record = read_record(paths.record, MachineRecord)
+        record = self._recorded(paths)
         if record is None or not tags.owned(record.tags, self._state.owner, fleet):
             return None
         ended = read_record(paths.ended, EndedRecord)
@@ -88,6 +89,22 @@ class LocalProvider:
         if ended is not None:
             return _shown(record, ended.state, ended=ended)
         return self._fallen(paths, record, want)
+
+    @staticmethod
+    def _recorded(paths: MachinePaths) -> MachineRecord | None:
+        """None: there is no such machine. Raises Unreadable when there is one and its record says nothing."""
+        try:
+            data = paths.record.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Unreadable(f"{paths.record}: {error.strerror}", fix="make it readable") from None
+        try:
+            return decode(data, MachineRecord)
+        except ValueError as error:
+            raise Unreadable(
+                f"{paths.record}: {error}", fix="end its processes by hand, then remove its folder"
+            ) from None
 
     @staticmethod
     def _running(record: MachineRecord, want: Want, ended: EndedRecord | None) -> Machine:

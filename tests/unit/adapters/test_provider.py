@@ -141,6 +141,17 @@ def test_machines_that_cannot_be_listed_are_unreadable(premises: Premises, how: 
         premises.listed()
 
 
+@pytest.mark.parametrize("record", ["", "{", '{"id": 7}'])
+def test_a_machine_whose_record_says_nothing_is_not_a_machine_that_is_gone(premises: Premises, record: str) -> None:
+    premises.make()
+    (path,) = premises.state.machines.glob("l-*/machine.json")
+    whole = path.read_text()
+    path.write_text(record)
+    with pytest.raises(Unreadable, match=r"machine\.json"):
+        premises.listed()
+    path.write_text(whole)
+
+
 def test_without_the_owner_nobody_can_say_whose_machines_these_are(premises: Premises) -> None:
     premises.make()
     (premises.state.path / "owner").unlink()

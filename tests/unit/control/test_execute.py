@@ -138,7 +138,7 @@ def test_orders_and_drains_are_written_before_machines_change(room: Room) -> Non
 
 def test_without_machines_to_change_the_provisioner_is_left_alone(room: Room) -> None:
     room.executor().execute(a_plan(an_action(Place(placement=a_placement()))))
-    assert room.cloud.calls == []
+    assert not [change for change in room.changes if change.startswith(("power", "end"))]
 
 
 def test_an_incarnation_that_was_claimed_before_is_not_made(room: Room) -> None:
@@ -174,14 +174,14 @@ def test_a_spec_applied_during_the_tick_stops_it_before_a_machine_changes(room: 
     before = when("placement", lambda: room.apply(generation=2))
     with pytest.raises(LostLease, match="the spec changed during the tick"):
         room.executor(before=before).execute(a_plan(making()))
-    assert room.cloud.calls == []
+    assert not [change for change in room.changes if change.startswith(("power", "end"))]
 
 
 def test_a_record_removed_during_the_tick_stops_it_before_a_machine_changes(room: Room) -> None:
     before = when("placement", lambda: room.tracker.remove_spec("f", None))
     with pytest.raises(LostLease):
         room.executor(before=before).execute(a_plan(making()))
-    assert room.cloud.calls == []
+    assert not [change for change in room.changes if change.startswith(("power", "end"))]
 
 
 # ---- overtaken -----------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_a_record_removed_during_the_tick_stops_it_before_a_machine_changes(room
 def test_an_overtaken_controller_does_nothing_more(room: Room, first: Action) -> None:
     with pytest.raises(LostLease):
         room.executor(OVERTAKEN).execute(a_plan(first, making(OTHER)))
-    assert room.cloud.calls == []
+    assert not [change for change in room.changes if change.startswith(("power", "end"))]
     assert [entry.node for entry in room.story(INTENT, OUTCOME)] == [NODE]
 
 
@@ -307,3 +307,16 @@ def test_the_record_that_was_planned_for_is_the_one_that_counts(room: Room) -> N
     room.tracker.set_spec(a_record(generation=5), None)
     room.executor().execute(a_plan(making(), generation=5))
     assert room.cloud.made == [(NODE, 1)]
+
+
+@pytest.mark.parametrize("step", [PowerOn, PowerOff, EndStray])
+def test_an_overtaken_controller_switches_and_ends_nothing(room: Room, step: type) -> None:
+    with pytest.raises(LostLease):
+        room.executor(OVERTAKEN).execute(a_plan(an_action(step(machine=a_machine()))))
+    assert not [change for change in room.changes if change.startswith(("power", "end"))]
+
+
+def test_a_machine_that_could_not_be_switched_on_still_counts_as_off(room: Room) -> None:
+    room.cloud.failing[NODE] = "broken"
+    room.executor().execute(a_plan(an_action(PowerOn(machine=a_machine()), Place(placement=a_placement()))))
+    assert room.seen().placements == {}

@@ -344,7 +344,7 @@ def test_a_completed_run_stops_its_on_demand_machine() -> None:
 
 
 def test_a_machine_that_somebody_stopped_is_started_again() -> None:
-    assert steps(switched_off()) == ["Place", "PowerOn"]
+    assert steps(switched_off()) == ["PowerOn", "Place"]
     assert action(switched_off()).reason.cause == Cause.DRIFT
 
 

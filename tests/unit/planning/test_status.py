@@ -50,7 +50,7 @@ def beside(state: RunState, **changes: Any) -> Observed:
     other, run = "f/t/1", "f.t.main.1"
     attempt = an_attempt(run=run, node=other)
     observed = training(a_spec(nodes=2))
-    return but(
+    both: Observed = but(
         observed,
         machines=(*(observed.machines or ()), a_machine(id="m2", node=other)),
         placements={**observed.placements, other: a_placement(node=other)},
@@ -59,6 +59,7 @@ def beside(state: RunState, **changes: Any) -> Observed:
         runs={**observed.runs, run: a_run(attempt, run=run, nodes=(other,), state=state)},
         **changes,
     )
+    return both
 
 
 def test_a_node_that_trains_is_shown_with_its_machine_its_run_and_its_checkpoint() -> None:

@@ -151,7 +151,9 @@ def _without_agent(view: NodeView) -> Verdict | None:
             return Passed(evidence="it is off; without_checkpoint: force", lost=view.unsaved_steps)
         return _refused(view, "it is off, and what its disk holds was never confirmed as saved")
     if view.silence > SILENT_AFTER:
-        return First(steps=(), what=f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
+        override = ALLOW_LOSS.format(instance=view.machine.id)
+        silent = f"its agent, silent for {spoken(view.silence)}: unknown, not dead (`{override}` lets it go)"
+        return First(steps=(), what=silent)
     return None
 
 

@@ -23,6 +23,7 @@ RULES = (
     presence.outdated,
     presence.silent,
     presence.leaving,
+    training.another,
     training.running,
     training.idle,
 )

@@ -278,7 +278,7 @@ def _lost(view: NodeView) -> Found | None:
         evidence = f"its agent never reported in {spoken(view.silence)}"
     elif machine.impaired:
         evidence = f"its status check failed and its agent is silent for {spoken(view.silence)}"
-    elif pool is not None and view.silence > pool.unreachable_after:
+    elif pool is not None and view.report is not None and view.silence > pool.unreachable_after:
         evidence = f"its agent is silent for {spoken(view.silence)} (unreachable_after {pool.unreachable_after})"
     if evidence is None:
         return None

@@ -24,6 +24,17 @@ from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import NodeView
 
 
+def another(view: NodeView) -> Decision | None:
+    """The machine in place trains a run that the spec no longer names: it is saved and stopped first."""
+    report = view.report
+    if report is None or report.phase is Phase.IDLE or view.pool is None or report.run in (None, view.run_id):
+        return None
+    evidence = f"it trains {report.run}, declared is {view.run_id}: save, stop, start that one"
+    purpose = Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation))
+    ended = wait(view, "its agent's word that the attempt has ended")
+    return emptied_first(view, Kind.STOP, purpose, Reason(cause=Cause.DRIFT, evidence=evidence), ended)
+
+
 def running(view: NodeView) -> Decision | None:
     """An attempt is under way on the machine in place."""
     attempt = view.attempt

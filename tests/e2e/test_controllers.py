@@ -95,6 +95,17 @@ def test_a_changed_train_section_saves_and_goes_on_from_there(stage: Stage) -> N
     assert len(list(stage.state.glob("machines/l-*"))) == 1
 
 
+def test_another_run_name_saves_the_old_run_and_starts_afresh(stage: Stage) -> None:
+    stage.declare().apply()
+    stage.reach(40)
+    stage.declare(train={"run": "next"}).run_to_the_end()
+    runs = {run["run"]: run for run in stage.document("history")["runs"]}
+    old, new = runs["f.t.main.0"]["attempts"][0], runs["f.t.next.0"]["attempts"][0]
+    assert (old["outcome"], old["receipt"]["step"]) == ("stopped", old["to_step"])
+    assert (new["outcome"], new["from_step"]) == ("completed", 0)
+    assert runs["f.t.next.0"]["result"]["weights"] == undisturbed()
+
+
 def test_an_emptied_pool_is_refused_without_its_flag(stage: Stage) -> None:
     stage.declare().apply()
     stage.reach(20)

@@ -176,5 +176,6 @@ def test_a_corrupted_newest_checkpoint_is_skipped_for_the_one_before(stage: Stag
     stage.steady("start", "f/t/0")
     stage.run_to_the_end()
     ends_well(stage)
-    assert stage.run()["attempts"][1]["from_step"] == 80
-    assert [c["sound"] for c in stage.run()["checkpoints"]].count(False) == 1
+    *_, before, spoiled = [c for c in stage.run()["checkpoints"] if c["epoch"] == 1]
+    assert stage.run()["attempts"][1]["from_step"] == before["step"] >= 80
+    assert (before["sound"], spoiled["sound"]) == (True, False)

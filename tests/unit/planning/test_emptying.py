@@ -225,7 +225,9 @@ def test_a_forced_drain_is_another_drain() -> None:
 
 
 def test_a_silent_agent_is_unknown_and_nothing_is_claimed() -> None:
-    assert asked(silent()) == First(steps=(), what="its agent, silent for 31s: unknown, not dead")
+    override = "`steady allow-loss m1 --reason ...` lets it go"
+    wanted = f"its agent, silent for 31s: unknown, not dead ({override})"
+    assert asked(silent()) == First(steps=(), what=wanted)
 
 
 def test_force_does_not_make_a_silent_agent_dead() -> None:

@@ -182,6 +182,13 @@ def test_a_run_under_another_name_starts_from_its_own_beginning() -> None:
     assert given.order.assignment.resume == ()
 
 
+def test_another_run_name_saves_and_stops_the_run_that_trains_first() -> None:
+    spec = a_spec(train={"run": "next"})
+    observed = training(spec, runs={RUN: a_run()})
+    assert (action(observed).kind, steps(observed)) == (Kind.STOP, ["Claim"])
+    assert action(observed).reason.evidence.startswith(f"it trains {RUN}, declared is f.t.next.0")
+
+
 def test_an_attempt_on_a_machine_not_known_as_gone_holds_back_the_next() -> None:
     second = a_machine(id="m2", incarnation=2)
     observed = training(

@@ -1,0 +1,181 @@
+"""The last guard: asked before a machine is made, changed or deleted by somebody who is not the loop.
+
+On AWS these are Pulumi's hooks, for people who type `pulumi up` or `pulumi destroy`. The rules are the planner's
+own: the pass table decides, and a drain is claimed as the controller claims it, only in another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from lifecycle.control.observe import observe, with_receipts
+from lifecycle.model.errors import Conflict, GuardRefused
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.ids import NodeName
+from lifecycle.model.plan import Claim
+from lifecycle.model.records import DrainClaim, Incarnation, Placement
+from lifecycle.model.states import Cause, StopReason
+from lifecycle.model.world import Machine, Observed
+from lifecycle.planning import emptying
+from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.planning.view import NodeView, views
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.compute import Compute
+from lifecycle.tracker.controller import ControllerTracker
+
+LOOK_EVERY = 1.0
+SLACK = 60.0
+"""Seconds beyond the grace in which the agent ships what was saved, and says so."""
+
+IN_PLACE = frozenset({"iamInstanceProfile", "tags", "tagsAll", "vpcSecurityGroupIds"})
+"""What may change on a machine that trains: nothing here stops it."""
+
+
+class LastGuard:
+    """Guards one fleet's machines. Every method raises GuardRefused with what to do; none changes a machine."""
+
+    def __init__(
+        self,
+        fleet: str,
+        spec: FleetSpec | None,
+        *,
+        tracker: ControllerTracker,
+        compute: Compute,
+        clock: Clock,
+        by: str,
+    ) -> None:
+        self._fleet, self._spec, self._by = fleet, spec, by
+        self._tracker, self._compute, self._clock = tracker, compute, clock
+
+    # ---- making ----------------------------------------------------------------------------------
+
+    def before_create(self, placement: Placement) -> None:
+        """Claims the incarnation and stores the placement; a machine of it is never made twice."""
+        standing = self._standing(placement)
+        if standing is not None and (standing.instance or standing.ended_at):
+            raise self._used(placement, standing.instance or "its machine, which has ended")
+        existing = self._machine_of(placement)
+        if existing is not None:
+            raise self._used(placement, existing.id)
+        self._tracker.place(self._fleet, placement, None)
+        if standing is None:
+            self._claim(placement)
+
+    def _standing(self, placement: Placement) -> Incarnation | None:
+        wanted = (placement.node, placement.incarnation)
+        return self._tracker.incarnations(self._fleet, [wanted]).get(wanted)
+
+    def _machine_of(self, placement: Placement) -> Machine | None:
+        """Made by a predecessor whose answer was lost."""
+        same = (placement.node, placement.incarnation)
+        machines = self._compute.machines(self._fleet)
+        return next((m for m in machines if m.live and (m.node, m.incarnation) == same), None)
+
+    def _claim(self, placement: Placement) -> None:
+        claim = Incarnation(
+            node=placement.node,
+            number=placement.incarnation,
+            market=placement.market,
+            instance_type=placement.instance_type,
+            zone=placement.zone,
+            claimed_at=self._clock.now(),
+            claimed_by=self._by,
+        )
+        try:
+            self._tracker.claim_incarnation(self._fleet, claim, None)
+        except Conflict:
+            raise self._used(placement, "another writer") from None
+
+    def _used(self, placement: Placement, what: str) -> GuardRefused:
+        return GuardRefused(
+            f"{placement.node}: incarnation {placement.incarnation} is taken by {what}",
+            fix="nothing was made; `steady reconcile SPEC --once` takes it from here",
+        )
+
+    # ---- changing --------------------------------------------------------------------------------
+
+    def before_update(self, node: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """Lets through what a running trainer does not notice. Everything else is a replacement."""
+        changed = {key for key in {*old, *new} if old.get(key) != new.get(key) and not key.startswith("__")}
+        if changed - IN_PLACE:
+            fields = ", ".join(sorted(changed - IN_PLACE))
+            raise GuardRefused(
+                f"{node}: a change of {fields} in place would stop its trainer unsaved",
+                fix="`steady apply SPEC` replaces the machine, saved first",
+            )
+
+    # ---- deleting --------------------------------------------------------------------------------
+
+    def before_delete(self, node: str, instance: str) -> str:
+        """Waits until the machine may go, and says why it may. Raises GuardRefused when it may not."""
+        name = NodeName.parse(node)
+        deadline: float | None = None
+        while True:
+            view = self._view(name, instance)
+            if view is None:
+                return f"{instance} is gone already"
+            verdict = emptying.empty(view, self._purpose(view))
+            if isinstance(verdict, emptying.Passed):
+                return verdict.evidence
+            deadline = deadline or self._clock.monotonic() + view.grace + SLACK
+            late = self._clock.monotonic() >= deadline
+            if isinstance(verdict, emptying.Refused):
+                raise self._not_saved(view, verdict.evidence)
+            if late:
+                raise self._not_saved(view, f"it still waits for {verdict.what}")
+            self._drain(verdict.steps)
+            self._clock.sleep(LOOK_EVERY)
+
+    def _view(self, name: NodeName, instance: str) -> NodeView | None:
+        """The node as if this were its only machine; None when that one is no longer there."""
+        observed = self._observe(instance)
+        if not observed.machines:
+            return None
+        found = (view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
+        view = next(found, None)
+        return view if view is not None and view.machine is not None and not view.machine.ending else None
+
+    def _observe(self, instance: str) -> Observed:
+        """Raises GuardRefused when the world cannot be read: unknown is never a reason to delete."""
+        now = self._clock.now()
+        observed = observe(self._fleet, self._compute, self._tracker)
+        if observed.machines is None:
+            raise GuardRefused(
+                f"{self._fleet}: the machines cannot be read ({observed.unreadable}): nothing is deleted",
+                fix="try again when AWS answers",
+            )
+        observed = apply_facts(observed, settle(observed, now))
+        only = tuple(machine for machine in observed.machines or () if machine.id == instance)
+        return with_receipts(self._spec, msgspec.structs.replace(observed, machines=only), self._tracker)
+
+    def _purpose(self, view: NodeView) -> emptying.Purpose:
+        assert view.machine is not None
+        reason = StopReason.REPLACEMENT if view.wanted.present else StopReason.SCALE_IN
+        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"{self._by}.{view.machine.incarnation}")
+
+    def _drain(self, steps: Iterable[object]) -> None:
+        for step in steps:
+            if isinstance(step, Claim):
+                mine = msgspec.structs.replace(step.claim, by=self._by)
+                self._claim_drain(mine)
+
+    def _claim_drain(self, claim: DrainClaim) -> None:
+        try:
+            self._tracker.claim_drain(self._fleet, claim, None)
+        except Conflict:
+            return  # another's drain stands: its answer will do
+
+    def _not_saved(self, view: NodeView, why: str) -> GuardRefused:
+        """Gives our claim back, so that the trainer's next attempt is not held up by it."""
+        assert view.machine is not None
+        if view.drain is not None and view.drain.by == self._by:
+            self._tracker.release_drain(self._fleet, view.node, None)
+        instance = view.machine.id
+        return GuardRefused(
+            f"{view.node}: {instance} is not deleted: {why}",
+            fix=f"`steady stop {view.node} --reason ...` saves it first; "
+            f"`steady allow-loss {instance} --reason ...` lets it go without, once",
+        )

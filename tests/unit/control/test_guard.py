@@ -1,0 +1,174 @@
+"""The last guard: nothing unsaved is deleted, nothing claimed is made twice, nothing that trains is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lifecycle.control.guard import LOOK_EVERY, LastGuard
+from lifecycle.model.errors import GuardRefused
+from lifecycle.model.records import DrainOutcome
+from lifecycle.model.states import InstanceState
+from tests.builders import (
+    NODE,
+    a_machine,
+    a_placement,
+    a_report,
+    a_spec,
+    an_allowance,
+    an_answer,
+    an_incarnation,
+    but,
+    rested,
+    training,
+)
+from tests.unit.control.doubles import Room
+
+
+def a_guard(room: Room, *, by: str = "pulumi up", **pool: Any) -> LastGuard:
+    hands = room._hands(lambda _: None)
+    return LastGuard("f", a_spec(**pool), tracker=room.tracker, compute=hands, clock=room.clock, by=by)
+
+
+def heard(room: Room, **changes: Any) -> None:
+    """Its agent tells, now."""
+    room.hears(a_report(at=room.clock.now(), **changes))
+
+
+def answering(room: Room, outcome: DrainOutcome, after: float = 3.0) -> None:
+    """The agent goes on telling, and answers whatever drain is claimed after so many seconds."""
+    slept, began = room.clock.sleep, room.clock.now()
+
+    def sleep(seconds: float) -> None:
+        slept(seconds)
+        claim = room.seen().drains.get(NODE)
+        if claim is not None and room.clock.now() - began >= after:
+            heard(
+                room, drained=an_answer(drain=claim.drain, outcome=outcome, at=room.clock.now(), detail="no save")
+            )
+        else:
+            heard(room)
+
+    room.clock.sleep = sleep  # type: ignore[method-assign]
+
+
+# ---- deleting ------------------------------------------------------------------------------------
+
+
+def test_a_machine_that_trains_is_drained_and_then_let_go(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.SAVED)
+    assert "drained: saved, saved at step 130" in a_guard(room).before_delete(NODE, "m1")
+    claim = room.seen().drains[NODE]
+    assert (claim.by, claim.instance) == ("pulumi up", "m1")
+
+
+def test_a_trainer_that_cannot_save_is_not_deleted_and_trains_on(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.REFUSED)
+    with pytest.raises(GuardRefused, match="f/t/0: m1 is not deleted") as refused:
+        a_guard(room).before_delete(NODE, "m1")
+    assert "steady allow-loss m1" in refused.value.fix
+    assert "steady stop f/t/0" in refused.value.fix
+    assert room.seen().drains == {}
+
+
+def test_an_agent_that_never_answers_holds_the_deletion_back_at_the_deadline(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.SAVED, after=1e9)
+    began = room.clock.now()
+    with pytest.raises(GuardRefused, match="it still waits for its drain"):
+        a_guard(room).before_delete(NODE, "m1")
+    assert 90 + 60 <= room.clock.now() - began <= 90 + 60 + 2 * LOOK_EVERY
+
+
+def test_a_silent_agent_is_unknown_and_not_deleted(room: Room) -> None:
+    room.is_as(training())
+    with pytest.raises(GuardRefused, match="silent"):
+        a_guard(room, unreachable_after="never").before_delete(NODE, "m1")
+
+
+def test_an_allowance_lets_exactly_this_machine_go(room: Room) -> None:
+    room.is_as(training(reports={NODE: a_report(at=0.0)}))
+    room.tracker.allow_loss("f", an_allowance(instance="m1"))
+    assert "loss allowed" in a_guard(room, unreachable_after="never").before_delete(NODE, "m1")
+
+
+ENDED: dict[str, Callable[[], dict[str, Any]]] = {
+    "stopped": dict,
+    "off": lambda: {"machines": (a_machine(state=InstanceState.STOPPED),)},
+    "terminated": lambda: {"machines": (a_machine(state=InstanceState.TERMINATED),)},
+    "going": lambda: {"machines": (a_machine(ending=True),)},
+    "not listed": lambda: {"machines": ()},
+    "never ordered": lambda: {"runs": {}, "orders": {}},
+}
+
+
+@pytest.mark.parametrize("case", ENDED)
+def test_a_machine_with_nothing_to_save_goes_at_once(room: Room, case: str) -> None:
+    room.is_as(rested(**ENDED[case]()))
+    began = room.clock.now()
+    assert a_guard(room).before_delete(NODE, "m1")
+    assert room.clock.now() == began
+    assert room.seen().drains == {}
+
+
+def test_a_drain_of_the_controller_is_waited_for_and_counts(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.SAVED)
+    a_guard(room, by="controller").before_delete(NODE, "m1")
+    assert "saved at step 130" in a_guard(room).before_delete(NODE, "m1")
+    assert room.seen().drains[NODE].by == "controller"
+
+
+def test_what_cannot_be_read_is_not_deleted(room: Room) -> None:
+    room.is_as(training())
+    room.cloud.away = True
+    with pytest.raises(GuardRefused, match="cannot be read"):
+        a_guard(room).before_delete(NODE, "m1")
+
+
+# ---- making --------------------------------------------------------------------------------------
+
+
+def test_an_incarnation_is_claimed_and_its_placement_stored_before_it_is_made(room: Room) -> None:
+    a_guard(room).before_create(a_placement(incarnation=3))
+    assert room.seen().placements[NODE].incarnation == 3
+    assert room.tracker.incarnations("f", [(NODE, 3)])[NODE, 3].claimed_by == "pulumi up"
+
+
+def test_a_claim_of_the_loop_that_made_nothing_yet_is_used(room: Room) -> None:
+    room.tracker.put_incarnation("f", an_incarnation(instance=None), None)
+    a_guard(room).before_create(a_placement())
+    assert room.tracker.incarnations("f", [(NODE, 1)])[NODE, 1].claimed_by == "controller"
+
+
+@pytest.mark.parametrize("used", [{"instance": "m1"}, {"instance": None, "ended_at": 1.0}])
+def test_a_used_incarnation_is_never_made_again(room: Room, used: dict[str, Any]) -> None:
+    room.tracker.put_incarnation("f", but(an_incarnation(), **used), None)
+    with pytest.raises(GuardRefused, match="incarnation 1 is taken by"):
+        a_guard(room).before_create(a_placement())
+
+
+def test_a_machine_whose_making_was_never_confirmed_is_not_made_twice(room: Room) -> None:
+    room.cloud.has(a_machine())
+    with pytest.raises(GuardRefused, match="taken by m1"):
+        a_guard(room).before_create(a_placement())
+    assert room.seen().placements == {}
+
+
+# ---- changing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["tags", "vpcSecurityGroupIds", "iamInstanceProfile"])
+def test_what_a_trainer_does_not_notice_changes_in_place(room: Room, field: str) -> None:
+    a_guard(room).before_update(NODE, {field: "a", "ami": "x", "__defaults": []}, {field: "b", "ami": "x"})
+
+
+@pytest.mark.parametrize("field", ["instanceType", "userData", "ami", "instanceMarketOptions", "disableApiStop"])
+def test_everything_else_would_stop_it_unsaved(room: Room, field: str) -> None:
+    with pytest.raises(GuardRefused, match=f"a change of {field} in place") as refused:
+        a_guard(room).before_update(NODE, {"tags": {}}, {"tags": {}, field: "b"})
+    assert "steady apply SPEC" in refused.value.fix

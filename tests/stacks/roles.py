@@ -45,6 +45,7 @@ _GANG = node_policy(NAMES, "demo", BUNDLE, reads_peers=True)
 ROLES = {
     "node": Role((_NODE,), boundary(NAMES)),
     "gang node": Role((_GANG,), boundary(NAMES)),
+    "node without its boundary": Role((_NODE,)),
     "node with everything": Role((EVERYTHING,), boundary(NAMES)),
     "controller": Role(_CONTROLLER),
     "deployer": Role((*_CONTROLLER, deployer_policy(NAMES))),

@@ -109,17 +109,21 @@ BOUNDED = (
     Row("node with everything", False, "ec2:RunInstances", f"{EC2}:instance/*", "still no machines"),
     Row("node with everything", False, "sts:AssumeRole", f"{IAM}:role/admin", "still no other role"),
     Row("node with everything", False, "s3:GetObject", f"{OURS}/model.bin", "still no IMDSv1", V1),
+    Row("node without its boundary", False, "s3:GetObject", f"{OURS}/model.bin", "IMDSv1 is refused twice", V1),
+    Row("node without its boundary", True, "s3:GetObject", f"{OURS}/model.bin", "the role suffices by itself"),
 )
 
 OURS_SENDS = {"aws:SourceArn": RULE, "aws:SourceAccount": "123456789012"}
 FOREIGN = {"aws:SourceArn": RULE.replace("123456789012", "666666666666"), "aws:SourceAccount": "666666666666"}
 STRAY = {"aws:SourceArn": RULE.replace("steadyfleet-", "billing-"), "aws:SourceAccount": "123456789012"}
+POSING = {"aws:SourceArn": RULE, "aws:SourceAccount": "666666666666"}
 CLEAR = {"aws:SecureTransport": "false"}
 PART = {"s3:ObjectCreationOperation": "false"}
 
 RESOURCES = (
     Row("nobody", True, "sqs:SendMessage", NAMES.queue_arn, "our rule reports a notice", OURS_SENDS, EVENTS),
     Row("nobody", False, "sqs:SendMessage", NAMES.queue_arn, "another account's rule", FOREIGN, EVENTS),
+    Row("nobody", False, "sqs:SendMessage", NAMES.queue_arn, "another account posing as ours", POSING, EVENTS),
     Row("nobody", False, "sqs:SendMessage", NAMES.queue_arn, "a rule of another tool", STRAY, EVENTS),
     Row("nobody", False, "sqs:SendMessage", NAMES.queue_arn, "a rule that says not whose", {}, EVENTS),
     Row("nobody", False, "sqs:SendMessage", NAMES.queue_arn, "another service", OURS_SENDS, "sns.amazonaws.com"),

@@ -134,6 +134,7 @@ STATE = (
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 LOOSE = {"iam:PermissionsBoundary": f"{IAM}:policy/admin"}
 GROUP_TAGS = requested(ec2__CreateAction="CreateSecurityGroup")
+BOTH = ["Name", "steady:owner"]
 ANY = "deployer with everything"
 
 DEPLOYER = (
@@ -172,6 +173,7 @@ DEPLOYER = (
     Row("deployer", True, "ec2:CreateTags", ME, "restores a name", {**tagged(), "aws:TagKeys": ["Name"]}),
     Row("deployer", False, "ec2:CreateTags", ME, "gives a machine away", retag("owner")),
     Row("deployer", False, "ec2:DeleteTags", ME, "hides a machine", {**tagged(), "aws:TagKeys": ["steady:owner"]}),
+    Row("deployer", False, "ec2:DeleteTags", ME, "hides it among others", {**tagged(), "aws:TagKeys": BOTH}),
     Row("deployer", True, "ec2:ReplaceIamInstanceProfileAssociation", ME, "changes a profile", tagged()),
     Row("deployer", True, "ec2:RunInstances", NEW, "makes machines as the controller does", launch()),
     Row("deployer", False, "ec2:DeleteVpc", f"{EC2}:vpc/vpc-0a", "removes the network"),

@@ -11,15 +11,14 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ExponentialBackoff
 
 from lifecycle.adapters.aws.session import Session
-from lifecycle.adapters.aws.table import DynamoTable, definition
+from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.adapters.aws.writes import PAUSES
 from lifecycle.model.errors import Conflict, LostLease, SteadyError, Unreadable
 from lifecycle.ports.tracker import Guard, Row
+from tests.contracts.dynamo import MACHINE, NAME, made
 from tests.doubles.aws import REGION, AwsDouble, Fault
 
-NAME = "steadyfleet"
 WRITES = "UpdateItem|TransactWriteItems|DeleteItem|PutItem"
-NODES_HANDLE = "arn:aws:ec2:us-east-1:123456789012:instance/i-0aaaaaaaaaaaaaaaa"
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +29,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client(aws: AwsDouble) -> Any:
-    found = Session(REGION).client("dynamodb")
-    found.create_table(**definition(NAME))
-    return found
+    return made(aws)
 
 
 @pytest.fixture
@@ -45,6 +42,7 @@ def table(client: Any) -> DynamoTable:
 
 @pytest.fixture
 def rival(client: Any) -> DynamoTable:
+    """Another handle, whose client's calls are not counted with ours."""
     return DynamoTable(Session(REGION).client("dynamodb"), NAME)
 
 
@@ -72,7 +70,7 @@ def before_second_try(client: Any, operation: str, do: Callable[[], object]) -> 
 # ---- a lost answer -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("writer", [None, NODES_HANDLE])
+@pytest.mark.parametrize("writer", [None, MACHINE])
 @pytest.mark.parametrize("kind", ["order", "receipt"])
 @pytest.mark.parametrize("guarded", [False, True])
 @pytest.mark.parametrize("expect", [None, 0, 1])

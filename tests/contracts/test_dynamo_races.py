@@ -16,13 +16,12 @@ from typing import Any
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from lifecycle.adapters.aws.session import Session
-from lifecycle.adapters.aws.table import DynamoTable, definition
+from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.model.errors import Conflict, LostLease, Unreadable
 from lifecycle.ports.tracker import Guard, Row
-from tests.doubles.aws import REGION, AwsDouble, Fault
+from tests.contracts.dynamo import NAME, made
+from tests.doubles.aws import AwsDouble, Fault
 
-NAME = "steadyfleet"
 WRITES = "UpdateItem|TransactWriteItems"
 WEATHER = (
     {"lose_answer": True},
@@ -34,8 +33,8 @@ WEATHER = (
 @pytest.fixture
 def open_table(aws: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> Callable[[], DynamoTable]:
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
-    Session(REGION).client("dynamodb").create_table(**definition(NAME))
-    return lambda: DynamoTable(Session(REGION).client("dynamodb"), NAME)
+    client = made(aws)
+    return lambda: DynamoTable(client, NAME)
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -144,7 +143,8 @@ def test_every_mark_of_six_threads_is_kept_once_in_foul_weather(
 
 
 def test_unconditional_writes_of_many_threads_all_count(open_table: Callable[[], DynamoTable]) -> None:
-    versions = together(6, lambda me: [open_table().put("f", "tick", "f", b"%d" % me) for _ in range(5)])
+    table = open_table()
+    versions = together(6, lambda me: [table.put("f", "tick", "f", b"%d" % me) for _ in range(5)])
     assert sorted(version for each in versions for version in each) == list(range(1, 31))
 
 

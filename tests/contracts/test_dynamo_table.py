@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lifecycle.adapters.aws.session import Session
-from lifecycle.adapters.aws.table import DynamoTable, definition
+from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.model.errors import Conflict, LeaseHeld, LostLease, NotAuthorised, StateUnusable, SteadyError
 from lifecycle.ports.tracker import Guard, Row, Table
 from lifecycle.system.processes import myself
@@ -16,21 +16,15 @@ from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import LEASE_SECONDS, Leases
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import NODE, RUN, a_receipt, a_report
+from tests.contracts.dynamo import ANOTHER, MACHINE, NAME, made
 from tests.contracts.table import OpenTable, TableContract
 from tests.doubles.aws import REGION, AwsDouble
 from tests.unit.agent.doubles import HandClock
 
-NAME = "steadyfleet"
-MACHINE = "arn:aws:ec2:us-east-1:123456789012:instance/i-0aaaaaaaaaaaaaaaa"
-ANOTHER = "arn:aws:ec2:us-east-1:123456789012:instance/i-0bbbbbbbbbbbbbbbb"
-
 
 @pytest.fixture
 def client(aws: AwsDouble) -> Any:
-    """A client of an AWS in which the table is."""
-    found = Session(REGION).client("dynamodb")
-    found.create_table(**definition(NAME))
-    return found
+    return made(aws)
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def items(client: Any) -> list[dict[str, str]]:
 class TestDynamoTable(TableContract):
     @pytest.fixture
     def open_table(self, client: Any) -> OpenTable:
-        return lambda: DynamoTable(Session(REGION).client("dynamodb"), NAME)
+        return lambda: DynamoTable(client, NAME)
 
 
 class NodesKinds:
@@ -338,6 +332,14 @@ def test_the_overtaken_one_does_not_free_the_lease_of_the_other(client: Any) -> 
 # ---- sizes and pages -----------------------------------------------------------------------------
 
 
+def filled(client: Any, prefix: str, count: int) -> None:
+    """So many small rows of fleet `f`, written faster than the table would."""
+    keys = [{"pk": {"S": "fleet#f"}, "sk": {"S": f"{prefix}{number:04d}"}} for number in range(count)]
+    puts = [{"PutRequest": {"Item": {**key, "v": {"N": "1"}}}} for key in keys]
+    for start in range(0, count, 25):
+        client.batch_write_item(RequestItems={NAME: puts[start : start + 25]})
+
+
 def test_more_than_a_page_is_read_whole(aws: AwsDouble, table: DynamoTable, node: DynamoTable) -> None:
     """A page ends at 1 MB."""
     body = b"x" * 300_000
@@ -354,18 +356,15 @@ def test_more_than_a_page_is_read_whole(aws: AwsDouble, table: DynamoTable, node
     assert [len(table.entries("f", who, 100)) for who in (None, NODE)] == [16, 16]
 
 
-def test_more_names_than_a_batch_are_read_whole(aws: AwsDouble, table: DynamoTable) -> None:
-    for number in range(203):
-        table.put("f", "incarnation", f"{number:04d}", b"", expect=0)
+def test_more_names_than_a_batch_are_read_whole(aws: AwsDouble, client: Any, table: DynamoTable) -> None:
+    filled(client, "incarnation#", 203)
     names = [f"{number:04d}" for number in range(250)]
     assert len(table.get_many("f", "incarnation", [*names, *names])) == 203
     assert aws.calls["dynamodb.BatchGetItem"] == 3
 
 
 def test_more_rows_than_one_page_counts_are_read_whole(client: Any, table: DynamoTable) -> None:
-    for number in range(1100):
-        item = {"pk": {"S": "fleet#f"}, "sk": {"S": f"attempt#r/{number:06d}"}, "v": {"N": "1"}}
-        client.put_item(TableName=NAME, Item=item)
+    filled(client, "attempt#r/", 1100)
     assert len(table.newest("f", "attempt", "r/", 1_000_000)) == 1100
 
 

@@ -67,6 +67,21 @@ def before_second_try(client: Any, operation: str, do: Callable[[], object]) -> 
     assert tries == 2
 
 
+def _with_a_rival_after_the_look(
+    table: DynamoTable, monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]
+) -> None:
+    """Something happens between the first look at a row and the write that follows from it."""
+    look, due = table._item, iter([True])
+
+    def slow(key: Any) -> Any:
+        seen = look(key)
+        if next(due, False):
+            do()
+        return seen
+
+    monkeypatch.setattr(table, "_item", slow)
+
+
 # ---- a lost answer -------------------------------------------------------------------------------
 
 
@@ -151,16 +166,7 @@ def test_a_throttled_write_that_another_overtook_is_a_conflict(
 def test_an_unconditional_write_that_another_overtook_goes_on_top(
     table: DynamoTable, rival: DynamoTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one writes between our look at the row and our write."""
-    look, due = table._item, iter([True])
-
-    def slow(key: Any) -> Any:
-        seen = look(key)
-        if next(due, False):
-            rival.put("f", "order", "a", b"theirs")
-        return seen
-
-    monkeypatch.setattr(table, "_item", slow)
+    _with_a_rival_after_the_look(table, monkeypatch, lambda: rival.put("f", "order", "a", b"theirs"))
     assert table.put("f", "order", "a", b"ours") == 2
 
 
@@ -184,6 +190,28 @@ def test_a_fenced_removal_that_went_through_before_the_lease_was_lost_is_told_as
     with aws.fault("Transact", times=1, lose_answer=True), take:
         table.remove("f", "order", "a", guard=guard)
     assert table.get("f", "order", "a") is None
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_row_made_anew_after_a_lost_removal_stays(
+    aws: AwsDouble, client: Any, table: DynamoTable, rival: DynamoTable, guarded: bool
+) -> None:
+    guard = a_guard(table) if guarded else None
+    table.put("f", "order", "a", b"old")
+    operation = "TransactWriteItems" if guarded else "DeleteItem"
+    anew = before_second_try(client, operation, lambda: rival.put("f", "order", "a", b"new", expect=0))
+    with aws.fault(operation, times=1, lose_answer=True), anew:
+        table.remove("f", "order", "a", guard=guard)
+    assert table.get("f", "order", "a") == Row("a", 1, b"new")
+
+
+def test_a_row_that_was_written_between_look_and_removal_is_removed(
+    table: DynamoTable, rival: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.put("f", "order", "a", b"old")
+    _with_a_rival_after_the_look(table, monkeypatch, lambda: rival.put("f", "order", "a", b"theirs"))
+    table.remove("f", "order", "a")
+    assert rival.get("f", "order", "a") is None
 
 
 # ---- an AWS that is busy or broken ---------------------------------------------------------------

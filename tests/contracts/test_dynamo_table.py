@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import LEASE_SECONDS, Leases
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import NODE, RUN, a_receipt, a_report
-from tests.contracts.dynamo import ANOTHER, MACHINE, NAME, made
+from tests.contracts.dynamo import ANOTHER, MACHINE, NAME, NodesKinds, made
 from tests.contracts.table import OpenTable, TableContract
 from tests.doubles.aws import REGION, AwsDouble
 from tests.unit.agent.doubles import HandClock
@@ -56,47 +55,6 @@ class TestDynamoTable(TableContract):
     @pytest.fixture
     def open_table(self, client: Any) -> OpenTable:
         return lambda: DynamoTable(client, NAME)
-
-
-class NodesKinds:
-    """The contract's kinds, renamed so that its stories are told of the rows that nodes write."""
-
-    NAMES: Mapping[str, str] = {"order": "receipt", "attempt": "receipt", "report": "report", "receipt": "attempt"}
-
-    def __init__(self, table_of: Callable[[str], Table]) -> None:
-        """`table_of` a fleet: the handle that is used for it."""
-        self._of = table_of
-
-    def _kind(self, kind: str) -> str:
-        return self.NAMES.get(kind, kind)
-
-    def get(self, fleet: str, kind: str, name: str) -> Row | None:
-        return self._of(fleet).get(fleet, self._kind(kind), name)
-
-    def get_many(self, fleet: str, kind: str, names: Collection[str]) -> Sequence[Row]:
-        return self._of(fleet).get_many(fleet, self._kind(kind), names)
-
-    def scan(self, fleet: str, kinds: Collection[str]) -> Mapping[str, Sequence[Row]]:
-        found = self._of(fleet).scan(fleet, [self._kind(kind) for kind in kinds])
-        return {kind: found[self._kind(kind)] for kind in kinds}
-
-    def newest(self, fleet: str, kind: str, prefix: str, limit: int) -> Sequence[Row]:
-        return self._of(fleet).newest(fleet, self._kind(kind), prefix, limit)
-
-    def put(self, fleet: str, kind: str, name: str, body: bytes, **how: Any) -> int:
-        return self._of(fleet).put(fleet, self._kind(kind), name, body, **how)
-
-    def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:
-        self._of(fleet).remove(fleet, self._kind(kind), name, guard=guard)
-
-    def append(self, fleet: str, node: str | None, body: bytes) -> None:
-        self._of(fleet).append(fleet, node, body)
-
-    def entries(self, fleet: str, node: str | None, limit: int, after: str = "") -> Sequence[tuple[str, bytes]]:
-        return self._of(fleet).entries(fleet, node, limit, after)
-
-    def fleets(self) -> Sequence[str]:
-        return self._of("").fleets()
 
 
 class TestNodesKindsThroughTheController(TableContract):
@@ -251,6 +209,30 @@ def test_journals_of_controller_and_nodes_are_one_in_order(
     assert [body for _, body in table.entries("f", None, 4)] == bodies[-4:]
     assert [body for _, body in table.entries("f", None, 9, after=told[5][0])] == bodies[6:]
     assert [body for _, body in table.entries("f", NODE, 9, after=told[3][0])] == [b"4", b"6", b"8"]
+
+
+def test_a_nodes_own_entries_for_another_fleet_are_not_told_in_this_one(node: DynamoTable) -> None:
+    node.append("g", None, b"theirs")
+    node.append("f", None, b"ours")
+    assert [body for _, body in node.entries("f", None, 5)] == [b"ours"]
+
+
+def test_a_scan_reads_the_nodes_kinds_before_what_caused_them(
+    table: DynamoTable, node: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order and its report are written between the reading of two kinds."""
+    rows, due = table._rows, iter([True])
+
+    def then_written(*args: Any, **how: Any) -> Any:
+        found = list(rows(*args, **how))
+        if next(due, False):
+            table.put("f", "order", NODE, b"")
+            node.put("f", "report", NODE, b"")
+        return iter(found)
+
+    monkeypatch.setattr(table, "_rows", then_written)
+    found = table.scan("f", ["order", "report"])
+    assert {kind: len(rows) for kind, rows in found.items()} == {"order": 1, "report": 0}
 
 
 def test_a_clock_that_is_set_back_moves_no_entry(table: DynamoTable, monkeypatch: pytest.MonkeyPatch) -> None:

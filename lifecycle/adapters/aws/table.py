@@ -214,11 +214,16 @@ class DynamoTable:
             if seen is None and guard is None:
                 return
             outcome = self._carried_out(fleet, writes.delete(key, seen), guard)
-            if outcome.fate is Fate.FENCED and (outcome.sure or seen is None or self._item(key)):
-                raise _lost(fleet)
-            if outcome.fate in (Fate.DONE, Fate.FENCED):
+            if outcome.fate is Fate.DONE or (seen and not outcome.sure and self._gone(key, seen)):
                 return
+            if outcome.fate is Fate.FENCED:
+                raise _lost(fleet)
         raise _overtaken(key)
+
+    def _gone(self, key: Key, seen: Item) -> bool:
+        """Whether this row was deleted since it was seen; versions of one made anew begin at 1 again."""
+        standing = self._item(key)
+        return standing is None or (standing.token != seen.token and standing.version <= seen.version)
 
     def _carried_out(self, fleet: str, change: Change, guard: Guard | None) -> Outcome:
         fence = None
@@ -253,17 +258,16 @@ class DynamoTable:
         """All that exist of at most a hundred keys. Raises Unreadable when no more of them are answered."""
         wanted: Wire = {self._table: {"Keys": keys, "ConsistentRead": True}}
         pauses = iter(PAUSES)
-        while wanted:
+        while True:
             with self._asking():
                 answer = self._client.batch_get_item(RequestItems=wanted)
             found = answer["Responses"].get(self._table, [])
             yield from map(parsed, found)
             wanted = answer.get("UnprocessedKeys", {})
+            if not wanted:
+                return
             pauses = iter(PAUSES) if found else pauses
-            pause = next(pauses, None)
-            if wanted and pause is None:
-                raise Unreadable("DynamoDB leaves rows unread", fix="it is tried again by the next tick")
-            time.sleep(pause if wanted and pause else 0)
+            time.sleep(_next(pauses))
 
     def _query(
         self, index: str | None, partition: str, span: Span, *, backwards: bool = False, limit: int | None = None
@@ -304,6 +308,12 @@ def _ask(table: str, index: str | None, partition: str, span: Span) -> Wire:
         "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
         **where,
     }
+
+
+def _next(pauses: Iterator[float]) -> float:
+    for pause in pauses:
+        return pause
+    raise Unreadable("DynamoDB leaves rows unread", fix="it is tried again by the next tick")
 
 
 def _only(fleet: str, items: Iterator[Item]) -> Iterator[Item]:

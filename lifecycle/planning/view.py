@@ -232,8 +232,12 @@ def _live_claim(observed: Observed, node: str, now: float) -> DrainClaim | None:
 
 
 def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple[Receipt, ...]:
-    found = observed.receipts.get(run_id, ()) if run_id else ()
-    return receipts.eligible(found, observed.rejections, run.attempt if run else None)
+    """What was read, and what the attempt itself is known to have saved: its receipt may be read later."""
+    attempt = run.attempt if run else None
+    read = observed.receipts.get(run_id, ()) if run_id else ()
+    known = (attempt.receipt,) if attempt and attempt.receipt and attempt.receipt.run == run_id else ()
+    found = {receipt.digest: receipt for receipt in (*known, *read)}
+    return receipts.eligible(found.values(), observed.rejections, attempt)
 
 
 def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:

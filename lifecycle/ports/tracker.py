@@ -25,9 +25,14 @@ class Guard(NamedTuple):
 
 
 class Table(Protocol):
-    """Writes are durable when they return. Reads see every write that returned before.
+    """Writes are durable when they return. Reads see every write that returned before, but for one thing:
 
-    Raises Unreadable when the storage does not answer, StateUnusable when it cannot be used at all.
+    What nodes write (reports, receipts, the entries of their agents) may be seen some seconds late by everybody
+    but the handle that wrote it, and each of them on its own; so may all entries when those of one node are
+    asked for. Of a node's rows nothing follows from one that is missing yet.
+
+    Raises Unreadable when the storage does not answer, or when nobody can tell whether a write went through;
+    StateUnusable when it cannot be used at all; SteadyError for a body that is too large for it.
     """
 
     def get(self, fleet: str, kind: str, name: str) -> Row | None: ...
@@ -37,7 +42,11 @@ class Table(Protocol):
         ...
 
     def scan(self, fleet: str, kinds: Collection[str]) -> Mapping[str, Sequence[Row]]:
-        """All rows of these kinds by kind, each sorted by name, as of one moment."""
+        """All rows of these kinds by kind, each sorted by name.
+
+        Each row as it stood at a moment of the call, and never a node's row without what the controller wrote
+        before it: no report without its order. The kinds need not be of one moment.
+        """
         ...
 
     def newest(self, fleet: str, kind: str, prefix: str, limit: int) -> Sequence[Row]:
@@ -72,7 +81,8 @@ class Table(Protocol):
     def entries(self, fleet: str, node: str | None, limit: int, after: str = "") -> Sequence[tuple[str, bytes]]:
         """The last `limit` entries of the journal (of one node when named), oldest first.
 
-        Each comes with its place, which sorts; with `after` only entries beyond that place are given.
+        Each comes with its place, which sorts; with `after` only entries beyond that place are given. Places
+        from one writer never go backwards; an entry of another one that is seen late may lie before `after`.
         """
         ...
 

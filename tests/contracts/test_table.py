@@ -17,7 +17,7 @@ from lifecycle.adapters.local import table as sqlite_table
 from lifecycle.adapters.local.table import MIGRATIONS, SqliteTable
 from lifecycle.model.errors import Conflict, StateUnusable, Unreadable
 from lifecycle.ports.tracker import Row, Table
-from tests.contracts.table import TableContract
+from tests.contracts.table import TableContract, Writing, last_versions
 
 PATIENCE = 30.0
 
@@ -26,6 +26,17 @@ class TestSqliteTable(TableContract):
     @pytest.fixture
     def open_table(self, tmp_path: Path) -> Callable[[], Table]:
         return lambda: SqliteTable(tmp_path / "tracker.db")
+
+
+def test_a_scan_sees_one_moment_of_several_kinds(tmp_path: Path) -> None:
+    """More than the port promises: an order is written before its report, and nothing comes between them."""
+    table = SqliteTable(tmp_path / "tracker.db")
+    for number in range(30):
+        table.put("f", "order", f"padding-{number}", b"x" * 30_000)
+    with Writing(lambda: SqliteTable(tmp_path / "tracker.db"), ("order", "report")) as rounds:
+        while rounds.done < 40:
+            order, report = last_versions(table)
+            assert report in (order, order - 1)
 
 
 def test_without_a_path_it_is_an_empty_table_in_memory() -> None:

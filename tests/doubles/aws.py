@@ -2,7 +2,8 @@
 
 A `Fault` meets the next calls of an operation: a throttle, a server error, a slow answer, or an answer that is
 lost after the call was carried out. What EC2 refuses and moto does not: stopping or starting a one-time spot
-machine, and starting a terminated one.
+machine, and starting a terminated one. DynamoDB takes one call at a time: moto's transactions roll back by
+putting back a copy of the whole table, with whatever others wrote in the meantime.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -54,6 +55,7 @@ class AwsDouble:
     def __init__(self) -> None:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
+        self._dynamodb = threading.Lock()
         self.faults: list[Fault] = []
         self.calls: Counter[str] = Counter()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
@@ -93,7 +95,8 @@ class AwsDouble:
         refused = _refused_by_ec2(operation, body)
         if refused is not None:
             return _answer(start, environ, 400, *refused)
-        answered = list(self._app(environ, start if fault is None or not fault.lose_answer else _nobody))
+        with self._dynamodb if operation.startswith("dynamodb.") else nullcontext():
+            answered = list(self._app(environ, start if fault is None or not fault.lose_answer else _nobody))
         if fault is not None and fault.lose_answer:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []

@@ -1,0 +1,108 @@
+"""Where checkpoints and records are kept: protected, and kept when the stack is destroyed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pulumi
+from pulumi_aws import dynamodb, s3
+
+from stacks.names import INDEX
+
+KEPT = pulumi.ResourceOptions(protect=True, retain_on_delete=True)
+"""A destroyed foundation leaves checkpoints and history where they are."""
+
+BY_NODE = "by-node"
+_KEYS = (INDEX, "f"), (BY_NODE, "n")
+
+
+class Bucket(NamedTuple):
+    """The checkpoint bucket, and all that must be in place before anything is stored in it."""
+
+    bucket: s3.Bucket
+    settings: Sequence[pulumi.Resource]
+
+
+def checkpoints() -> Bucket:
+    """Versioned, encrypted, closed to the public; uploads that nobody finishes are dropped after a day."""
+    bucket = s3.Bucket("checkpoints", opts=KEPT)
+    return Bucket(bucket, (*_protection(bucket), _upkeep(bucket)))
+
+
+def _protection(bucket: s3.Bucket) -> tuple[pulumi.Resource, ...]:
+    kept = pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket))
+    return (
+        s3.BucketVersioning(
+            "checkpoints", bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=kept
+        ),
+        s3.BucketServerSideEncryptionConfiguration(
+            "checkpoints",
+            bucket=bucket.id,
+            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            opts=kept,
+        ),
+        s3.BucketPublicAccessBlock(
+            "checkpoints",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=kept,
+        ),
+        s3.BucketOwnershipControls(
+            "checkpoints", bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=kept
+        ),
+    )
+
+
+def _upkeep(bucket: s3.Bucket) -> pulumi.Resource:
+    """Old versions are a safety net for 30 days, not an archive."""
+    return s3.BucketLifecycleConfiguration(
+        "checkpoints",
+        bucket=bucket.id,
+        rules=[
+            {
+                "id": "drop-unfinished-uploads",
+                "status": "Enabled",
+                "filter": {"prefix": ""},
+                "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+            },
+            {
+                "id": "forget-old-versions",
+                "status": "Enabled",
+                "filter": {"prefix": "runs/"},
+                "noncurrent_version_expiration": {"noncurrent_days": 30},
+            },
+        ],
+        opts=pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket)),
+    )
+
+
+def policed(bucket: s3.Bucket, policy: pulumi.Output[dict[str, object]]) -> s3.BucketPolicy:
+    return s3.BucketPolicy(
+        "checkpoints",
+        bucket=bucket.id,
+        policy=policy.apply(json.dumps),
+        opts=pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket)),
+    )
+
+
+def tracker() -> dynamodb.Table:
+    """Pays by use; restorable to any moment of the last 35 days; cannot be deleted by accident."""
+    return dynamodb.Table(
+        "tracker",
+        billing_mode="PAY_PER_REQUEST",
+        hash_key="pk",
+        range_key="sk",
+        attributes=[{"name": name, "type": "S"} for name in ("pk", "sk", "f", "n")],
+        global_secondary_indexes=[
+            {"name": name, "hash_key": key, "range_key": "sk", "projection_type": "ALL"} for name, key in _KEYS
+        ],
+        point_in_time_recovery={"enabled": True},
+        server_side_encryption={"enabled": True},
+        deletion_protection_enabled=True,
+        opts=KEPT,
+    )

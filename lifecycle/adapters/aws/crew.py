@@ -81,9 +81,17 @@ class Crew(Generic[T]):
             return ended[0]
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                self._stop.check()
-                self._ended.put((job(self._stop),))
-            except BaseException as error:
-                self._ended.put(error)
+        while self._work_once():
+            pass
+
+    def _work_once(self) -> bool:
+        """Nothing of a job outlives this call: it may hold a whole piece."""
+        job = self._jobs.get()
+        if job is None:
+            return False
+        try:
+            self._stop.check()
+            self._ended.put((job(self._stop),))
+        except BaseException as error:
+            self._ended.put(error)
+        return True

@@ -33,7 +33,7 @@ class Stretch(NamedTuple):
     """Some bytes of an object, and what all of it is."""
 
     start: int
-    data: bytes
+    data: bytearray
     total: int
     etag: str
 
@@ -42,7 +42,7 @@ def whole(place: Place) -> bytes | None:
     """All of a small object; None when there is none. Raises Unreadable when S3 does not answer."""
     with answers("S3"):
         try:
-            return _read(place, Stop()).data
+            return bytes(_read(place, Stop()).data)
         except ClientError as error:
             if code_of(error) != "NoSuchKey":
                 raise
@@ -74,7 +74,7 @@ def download(place: Place, first: Stretch, file: int, moved: Moved) -> Digest:
     return Digest(first.total, hasher.hexdigest())
 
 
-def _in_order(place: Place, first: Stretch, file: int, moved: Moved) -> Iterator[bytes]:
+def _in_order(place: Place, first: Stretch, file: int, moved: Moved) -> Iterator[bytearray]:
     """The bytes of the object, each stretch once it is written; at most `WIDTH` of them are in memory."""
     starts = iter(range(len(first.data), first.total, PART))
     waiting, due = {0: _written(file, first)}, 0
@@ -111,15 +111,19 @@ def _read(place: Place, stop: Stop, **what: str) -> Stretch:
 def _read_once(place: Place, stop: Stop, **what: str) -> Stretch:
     found = place.call("get_object", **what)
     with found["Body"] as body:
-        data = b"".join(_blocks(body, stop))
+        data = _all(body, found["ContentLength"], stop)
     start, total = _extent(found)
     return Stretch(start, data, total, found["ETag"])
 
 
-def _blocks(body: Any, stop: Stop) -> Iterator[bytes]:
-    while block := body.read(BLOCK):
+def _all(body: Any, size: int, stop: Stop) -> bytearray:
+    data = bytearray(size)
+    rest = memoryview(data)
+    while rest and (count := body.readinto(rest[:BLOCK])):
+        rest = rest[count:]
         stop.check()
-        yield block
+    body.read()  # at its end the SDK compares length and checksum
+    return data
 
 
 def _extent(found: dict[str, Any]) -> tuple[int, int]:

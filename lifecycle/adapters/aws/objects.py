@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from lifecycle.adapters.aws.downloads import beginning, download, whole
 from lifecycle.adapters.aws.session import answers, code_of
-from lifecycle.adapters.aws.uploads import Place, abort, checksum, part_size, upload
+from lifecycle.adapters.aws.uploads import PART, Place, abort, checksum, part_size, upload
 from lifecycle.model.errors import Conflict
 from lifecycle.ports.checkpoints import Digest, Moved
 
@@ -40,13 +39,10 @@ class S3Store:
 
     def put_file(self, key: str, source: Path, moved: Moved) -> Digest:
         with _opened(source) as file:
-            size = part_size(os.fstat(file.fileno()).st_size)
-            first = file.read(size)
-            if len(first) < size:
-                return self._put_small(key, first, moved)
-            pieces = chain((first,), iter(partial(file.read, size), b""))
-            del first
-            return upload(self._place(key), pieces, moved)
+            size = os.fstat(file.fileno()).st_size
+            if size < PART:
+                return self._put_small(key, file.read(), moved)
+            return upload(self._place(key), iter(partial(file.read, part_size(size)), b""), moved)
 
     def put_new(self, key: str, data: bytes) -> None:
         token = secrets.token_hex(16)
@@ -140,14 +136,14 @@ class S3Store:
         with answers("S3"):
             failed = self._client.delete_objects(Bucket=self._bucket, Delete=listed).get("Errors")
             if failed:
-                raise ClientError({"Error": _told(failed)}, "DeleteObjects")
+                raise _failure(failed)
 
 
-def _told(failed: list[dict[str, str]]) -> dict[str, str]:
+def _failure(failed: list[dict[str, str]]) -> ClientError:
     """The first of some failures, with their number."""
     first = failed[0]
     said = f"{first.get('Key')}: {first.get('Message')} ({len(failed)} objects stay)"
-    return {"Code": first.get("Code", ""), "Message": said}
+    return ClientError({"Error": {"Code": first.get("Code", ""), "Message": said}}, "DeleteObjects")
 
 
 def _opened(path: Path) -> BinaryIO:

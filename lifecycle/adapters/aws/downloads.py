@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -110,7 +110,7 @@ def _read(place: Place, stop: Stop, **what: str) -> Stretch:
 
 def _read_once(place: Place, stop: Stop, **what: str) -> Stretch:
     found = place.call("get_object", **what)
-    with found["Body"] as body:
+    with closing(found["Body"]) as body:  # its own `with` would bypass its checks
         data = _all(body, found["ContentLength"], stop)
     start, total = _extent(found)
     return Stretch(start, data, total, found["ETag"])

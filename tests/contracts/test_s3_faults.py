@@ -133,9 +133,15 @@ def test_an_abandoned_upload_stops_its_parts_and_is_dropped(
 def test_a_slow_upload_can_be_abandoned_before_a_part_has_arrived(
     store: S3Store, client: Any, aws: AwsDouble, source: Path
 ) -> None:
+    counts: list[int] = []
+
+    def moved(count: int) -> None:
+        counts.append(count)
+        raise Abandoned
+
     with aws.fault("s3.PUT", delay=1.0, refuse=False), pytest.raises(Abandoned):
-        store.put_file(KEY, source, give_up_at(0))
-    assert unfinished(client) == []
+        store.put_file(KEY, source, moved)
+    assert (counts, unfinished(client)) == ([0], [])
 
 
 def test_a_source_that_cannot_be_read_on_drops_its_upload(client: Any) -> None:

@@ -70,12 +70,17 @@ def download(place: Place, first: Stretch, file: int, moved: Moved) -> Digest:
     hasher = hashlib.sha256()
     for data in _in_order(place, first, file, moved):
         hasher.update(data)
-        moved(len(data))
+        size = len(data)
+        data.clear()
+        moved(size)
     return Digest(first.total, hasher.hexdigest())
 
 
 def _in_order(place: Place, first: Stretch, file: int, moved: Moved) -> Iterator[bytearray]:
-    """The bytes of the object, each stretch once it is written; at most `WIDTH` of them are in memory."""
+    """The bytes of the object, each stretch once it is written; at most `WIDTH` of them are in memory.
+
+    Whoever takes them clears them: the first one is referred to until the end.
+    """
     starts = iter(range(len(first.data), first.total, PART))
     waiting, due = {0: _written(file, first)}, 0
     with Crew[Stretch](lambda: moved(0)) as crew:

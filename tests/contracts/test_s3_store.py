@@ -127,7 +127,7 @@ def test_a_body_that_s3_finds_damaged_is_not_taken_for_stored(
 # ---- memory ---------------------------------------------------------------------------------------
 
 MEASURED = r"""
-import re, sys
+import re, sys, time
 from pathlib import Path
 from lifecycle.adapters.aws.objects import S3Store
 from lifecycle.adapters.aws.session import Session
@@ -139,20 +139,20 @@ store.put_file("warm", Path(sys.argv[3]), lambda _: None)
 before = peak()
 store.put_file("data", source, lambda _: None)
 up = peak()
-store.get_file("data", target, lambda _: None)
+store.get_file("data", target, lambda count: time.sleep(0.2 if count else 0))
 print((up - before) // 1024, (peak() - before) // 1024)
 """
 
 
 def test_eight_parts_are_in_memory_at_most(client: Any, aws: AwsDouble, tmp_path: Path) -> None:
-    """S3 is slow here, so that a reader who did not wait would get ahead of it."""
+    """Slow here is whoever takes the parts: S3, then the caller; one who did not wait for them would get ahead."""
     source, warm = tmp_path / "source", written(tmp_path / "warm", 5)
     with source.open("wb") as file:
         file.truncate(256 * MIB)
     arguments = [sys.executable, "-c", MEASURED, source, tmp_path / "target", warm]
     with aws.fault("s3.PUT", delay=1.5, refuse=False):
         grown = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    assert all(int(megabytes) <= 8 * 16 + 24 for megabytes in grown), grown
+    assert all(int(megabytes) <= 8 * 16 + 40 for megabytes in grown), grown
 
 
 # ---- resuming -------------------------------------------------------------------------------------

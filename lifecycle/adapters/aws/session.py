@@ -32,8 +32,12 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=32,
     user_agent_extra="steadyfleet",
+    s3={"payload_signing_enabled": False},
 )
-"""Standard mode, three attempts: two throttles in a row are ridden out within about 1.2 s."""
+"""Standard mode, three attempts: two throttles in a row are ridden out within about 1.2 s.
+
+Bodies to S3 are not hashed once more for the signature: it covers the checksum header that each carries.
+"""
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _DENIED = frozenset(
@@ -124,4 +128,7 @@ def _refused(service: str, error: ClientError) -> SteadyError:
             f"{service} refuses {error.operation_name}: {said or code}",
             fix="use credentials with this right; README lists what each role needs",
         )
-    return Unreadable(f"{service} {error.operation_name}: {code}: {said}", fix="it is tried again by the next tick")
+    return Unreadable(
+        f"AWS does not answer as it should: {service} {error.operation_name}: {code}: {said}",
+        fix="it is tried again by the next tick",
+    )

@@ -1,0 +1,67 @@
+"""Checkpoints to S3: ours beside boto3's default, against the same double in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+
+from lifecycle.adapters.aws.objects import S3Store
+from lifecycle.adapters.aws.session import Session
+from tests.doubles.aws import CREDENTIALS, REGION
+
+SIZE = 256 * 1024 * 1024
+ROUNDS = 5
+SERVE = """
+import logging, sys
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+from tests.doubles.aws import AwsDouble
+double = AwsDouble()
+print(double.endpoint, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def _aws() -> Iterator[None]:
+    """An AWS on this machine, found by every client that is made meanwhile."""
+    command = [sys.executable, "-c", SERVE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        endpoint = server.stdout.readline().strip()
+        with patch.dict(os.environ, {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}):
+            yield
+        server.stdin.close()
+
+
+def _seconds(transfer: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    transfer()
+    return time.perf_counter() - began
+
+
+def bench(folder: Path) -> Iterator[tuple[str, str, float, float, str]]:
+    source = folder / "checkpoint"
+    source.write_bytes(os.urandom(SIZE))
+    with _aws():
+        client = Session(REGION).client("s3")
+        client.create_bucket(Bucket="bench")
+        default, store = boto3.client("s3", region_name=REGION), S3Store(client, "bench")
+        theirs, ours = [], []
+        for _round in range(ROUNDS + 1):
+            theirs.append(_seconds(lambda: default.upload_file(str(source), "bench", "theirs")))
+            ours.append(_seconds(lambda: store.put_file("ours", source, lambda _: None)))
+    rates = [SIZE / 1e6 / statistics.median(times[1:]) for times in (ours, theirs)]
+    note = f"median of {ROUNDS} pairs, 256 MiB; {rates[0]:.0f} MB/s beside {rates[1]:.0f}"
+    ratio = statistics.median(our / their for our, their in zip(ours[1:], theirs[1:], strict=True))
+    yield "an upload's time, over boto3's upload_file", "x", ratio, 1.0, note

@@ -124,11 +124,18 @@ class CannedSession(Session):
         return ACCOUNT
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
-        call = {key: value[0] for key, value in parse_qs(request.body.decode()).items()}
+        call = {str(key): str(value[0]) for key, value in parse_qs(request.body).items()}
         self.asked.append(call)
-        number = int(call.get("NextToken", "p0").removeprefix("p"))
-        body = self.checks if call["Action"] == "DescribeInstanceStatus" else self.pages[number]
-        return AWSResponse(request.url, 200, {"Content-Type": "text/xml"}, _Raw(body.encode()))
+        status, body = self.answer(call)
+        return AWSResponse(request.url, status, {"Content-Type": "text/xml"}, _Raw(body.encode()))
+
+    def answer(self, call: dict[str, str]) -> tuple[int, str]:
+        """Status and body for one call."""
+        if call["Action"] == "DescribeInstanceStatus":
+            return 200, self.checks
+        if call["Action"] != "DescribeInstances":
+            return 200, f"<Done xmlns='{XMLNS}'><return>true</return></Done>"
+        return 200, self.pages[int(call.get("NextToken", "p0").removeprefix("p"))]
 
 
 @dataclass

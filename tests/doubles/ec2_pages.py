@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from lifecycle.adapters.aws.session import CONFIG, Session
-from tests.doubles.aws import ACCOUNT, CREDENTIALS, REGION
+from tests.doubles.aws import ACCOUNT, REGION
 
 OWNER, FLEET = "o1", "f"
 XMLNS = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -100,6 +101,12 @@ def statuses(**checks: str) -> str:
     )
 
 
+@cache
+def _boto() -> boto3.Session:
+    """One for all: boto3 reads its models once per session."""
+    return boto3.Session("testing", "testing", region_name=REGION)
+
+
 @dataclass
 class CannedSession(Session):
     """A session whose EC2 answers `pages`, by their token `p1`, `p2` ..., and `checks`. `asked` keeps the calls."""
@@ -114,8 +121,7 @@ class CannedSession(Session):
         return cls([a_page(instances)])
 
     def client(self, service: str, config: Config = CONFIG) -> Any:
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
-        client = boto3.Session(region_name=REGION, **keys).client(service, config=config)  # type: ignore[call-overload]
+        client = _boto().client(service, config=config)  # type: ignore[call-overload]
         client.meta.events.register("before-send.ec2", self._answer)
         return client
 

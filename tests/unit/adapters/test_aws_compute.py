@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -30,15 +31,23 @@ SPOT = {"InstanceMarketOptions": {"MarketType": "spot"}}
 AT = 1769860800.0  # 2026-01-31 12:00:00 UTC
 
 
+@pytest.fixture(scope="module")
+def session() -> Session:
+    """One for all, with one client per service: boto3 takes most of a second to make them."""
+    found = Session(REGION)
+    found.client = cache(found.client)  # type: ignore[method-assign]
+    return found
+
+
 @pytest.fixture
-def ec2(aws: AwsDouble) -> Any:
+def ec2(aws: AwsDouble, session: Session) -> Any:
     """EC2 as somebody else uses it."""
-    return Session(REGION).client("ec2")
+    return session.client("ec2")
 
 
 @pytest.fixture
-def compute(ec2: Any, aws: AwsDouble) -> Ec2Compute:
-    return Ec2Compute(Session(REGION), OWNER)
+def compute(ec2: Any, session: Session) -> Ec2Compute:
+    return Ec2Compute(session, OWNER)
 
 
 def launched(ec2: Any, tags: dict[str, str] | None = None, **options: Any) -> str:
@@ -254,10 +263,10 @@ def test_a_tick_makes_one_call_per_thousand() -> None:
     assert filters == {"tag:steady:fleet": FLEET, "tag:steady:owner": OWNER}
 
 
-def test_statuses_are_asked_once_a_minute(aws: AwsDouble, ec2: Any) -> None:
+def test_statuses_are_asked_once_a_minute(aws: AwsDouble, ec2: Any, session: Session) -> None:
     launched(ec2)
     clock = Hours()
-    compute = Ec2Compute(Session(REGION), OWNER, clock=clock)
+    compute = Ec2Compute(session, OWNER, clock=clock)
     for clock.at in (0.0, 20.0, 59.0, 60.0, 90.0):
         compute.machines(FLEET)
     assert (aws.calls["ec2.DescribeInstances"], aws.calls["ec2.DescribeInstanceStatus"]) == (5, 2)

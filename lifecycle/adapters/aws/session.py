@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ProfileNotFound,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from lifecycle.model.errors import NotAuthorised, SteadyError, Unreadable
 
@@ -85,14 +86,14 @@ class Session:
             )
         return found
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config = CONFIG) -> Any:
         """A client of this region, once the account is known to be the right one."""
         assert self.account
-        return self._client(service)
+        return self._client(service, config)
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, config: Config = CONFIG) -> Any:
         with answers(service):
-            return self._boto.client(service, config=CONFIG)  # type: ignore[call-overload]
+            return self._boto.client(service, config=config)  # type: ignore[call-overload]
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def answers(service: str) -> Iterator[None]:
         ) from None
     except ClientError as error:
         raise _refused(service, error) from None
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise Unreadable(
             f"{service} does not answer: {error}", fix="it is tried again; see to the network"
         ) from None

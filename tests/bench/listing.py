@@ -11,7 +11,7 @@ from lifecycle.adapters.aws.compute import Ec2Compute
 from tests.doubles.ec2_pages import FLEET, OWNER, CannedSession, fleet_pages
 
 MACHINES = 5000
-ROUNDS = 5
+ROUNDS = 3
 
 
 def bench(_: Path) -> Iterator[tuple[str, str, float, float, str]]:

@@ -15,7 +15,9 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
+from lifecycle.adapters.aws.compute import Ec2Compute
 from lifecycle.adapters.aws.session import CONFIG, Session
+from lifecycle.model.world import Machine
 from tests.doubles.aws import ACCOUNT, REGION
 
 OWNER, FLEET = "o1", "f"
@@ -101,6 +103,9 @@ def statuses(**checks: str) -> str:
     )
 
 
+NO_STATUS = statuses()
+
+
 @cache
 def _boto() -> boto3.Session:
     """One for all: boto3 reads its models once per session."""
@@ -112,7 +117,7 @@ class CannedSession(Session):
     """A session whose EC2 answers `pages`, by their token `p1`, `p2` ..., and `checks`. `asked` keeps the calls."""
 
     pages: Sequence[str]
-    checks: str = statuses()
+    checks: str = NO_STATUS
     asked: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
@@ -150,6 +155,11 @@ class _Raw:
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.body
+
+
+def listed(*instances: str, checks: str = NO_STATUS) -> list[Machine]:
+    """The machines of ours among these instances, as our adapter shows them."""
+    return list(Ec2Compute(CannedSession([a_page(instances)], checks), OWNER).machines(FLEET))
 
 
 def fleet_pages(count: int, size: int = 1000) -> list[str]:

@@ -13,7 +13,6 @@ from lifecycle.adapters.aws.session import Session
 from lifecycle.model.errors import GuardRefused, NotAuthorised, Unreadable
 from lifecycle.model.fleet import Market
 from lifecycle.model.states import Cause, InstanceState
-from lifecycle.model.world import Machine
 from tests.builders import but
 from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.ec2_pages import (
@@ -23,12 +22,12 @@ from tests.doubles.ec2_pages import (
     a_page,
     an_instance,
     fleet_pages,
+    listed,
     statuses,
     steady_tags,
 )
 
 SPOT = {"InstanceMarketOptions": {"MarketType": "spot"}}
-AT = 1769860800.0  # 2026-01-31 12:00:00 UTC
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +60,6 @@ def launched(ec2: Any, tags: dict[str, str] | None = None, **options: Any) -> st
 def state_of(ec2: Any, name: str) -> str:
     found = ec2.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
     return str(found["State"]["Name"])
-
-
-def seen(*instances: str, **session: Any) -> list[Machine]:
-    return list(Ec2Compute(CannedSession([a_page(instances)], **session), OWNER).machines(FLEET))
 
 
 class Hours:
@@ -117,7 +112,7 @@ def test_what_is_not_fully_ours_is_left_out(ec2: Any, compute: Ec2Compute, tags:
 
 
 def test_a_foreign_machine_that_a_filter_let_through_is_left_out() -> None:
-    assert seen(an_instance(tags=steady_tags(owner="o2")), an_instance(tags=steady_tags(fleet="g"))) == []
+    assert listed(an_instance(tags=steady_tags(owner="o2")), an_instance(tags=steady_tags(fleet="g"))) == []
 
 
 def test_an_empty_fleet_is_an_empty_list(compute: Ec2Compute) -> None:
@@ -133,62 +128,6 @@ def test_ended_machines_stay_in_the_list_with_cause_and_time(ec2: Any, compute: 
     assert machine.cause is Cause.OPERATOR
     assert machine.ended_at is not None
     assert abs(machine.ended_at - began) < 30
-
-
-@pytest.mark.parametrize(
-    ("state", "expected", "ending"),
-    [
-        ("pending", InstanceState.PENDING, False),
-        ("running", InstanceState.RUNNING, False),
-        ("shutting-down", InstanceState.RUNNING, True),
-        ("stopping", InstanceState.STOPPING, False),
-        ("stopped", InstanceState.STOPPED, False),
-        ("terminated", InstanceState.TERMINATED, False),
-    ],
-)
-def test_every_state_of_ec2_has_its_own(state: str, expected: InstanceState, ending: bool) -> None:
-    (machine,) = seen(an_instance(state=state))
-    assert (machine.state, machine.ending, machine.launched_at) == (expected, ending, AT)
-
-
-@pytest.mark.parametrize(
-    ("reason", "told", "cause"),
-    [
-        ("Server.SpotInstanceTermination", "", Cause.SPOT),
-        ("Server.SpotInstanceShutdown", "", Cause.SPOT),
-        ("Server.ScheduledStop", "", Cause.MAINTENANCE),
-        ("Server.InternalError", "", Cause.HARDWARE),
-        ("Client.InstanceInitiatedShutdown", "", Cause.HARDWARE),
-        ("Client.UserInitiatedShutdown", "", Cause.OPERATOR),
-        ("", "User initiated (2026-01-31 12:00:00 GMT)", Cause.OPERATOR),
-        ("", "Server.SpotInstanceTermination: Spot instance termination", Cause.SPOT),
-        ("Server.SomethingNew", "", None),
-        ("", "", None),
-    ],
-)
-def test_why_a_machine_ended_is_booked_to_its_cause(reason: str, told: str, cause: Cause | None) -> None:
-    (machine,) = seen(an_instance(state="terminated", reason=reason, told=told))
-    assert machine.cause is cause
-
-
-@pytest.mark.parametrize(
-    ("state", "told", "ended_at"),
-    [
-        ("terminated", "User initiated (2026-01-31 12:00:00 GMT)", AT),
-        ("stopped", "User initiated (2026-01-31 12:00:00 UTC)", AT),
-        ("terminated", "User initiated (2026-13-41 12:00:00 GMT)", None),
-        ("terminated", "User initiated", None),
-        ("running", "User initiated (2026-01-31 12:00:00 GMT)", None),
-    ],
-)
-def test_when_it_ended_is_read_where_it_is_told(state: str, told: str, ended_at: float | None) -> None:
-    (machine,) = seen(an_instance(state=state, told=told))
-    assert machine.ended_at == ended_at
-
-
-def test_an_old_reason_says_nothing_of_a_machine_that_runs_again() -> None:
-    (machine,) = seen(an_instance(reason="Client.UserInitiatedShutdown"))
-    assert machine.cause is None
 
 
 # ---- doubt ---------------------------------------------------------------------------------------
@@ -244,11 +183,11 @@ def test_pages_that_go_in_circles_are_no_list() -> None:
 )
 def test_an_answer_that_makes_no_sense_is_no_list(instances: tuple[str, ...]) -> None:
     with pytest.raises(Unreadable):
-        seen(*instances)
+        listed(*instances)
 
 
 def test_a_strange_machine_of_others_does_not_matter() -> None:
-    assert seen(an_instance(state="frozen", tags={})) == []
+    assert listed(an_instance(state="frozen", tags={})) == []
 
 
 # ---- calls and status checks ---------------------------------------------------------------------
@@ -280,7 +219,7 @@ def test_statuses_are_asked_for_running_machines_only(aws: AwsDouble, ec2: Any, 
 
 def test_a_failed_check_makes_a_machine_impaired() -> None:
     two = an_instance(), an_instance("i-00000002", tags=steady_tags("f/t/1"))
-    found = seen(*two, checks=statuses(i_00000001="impaired", i_00000002="initializing", i_0000000f="impaired"))
+    found = listed(*two, checks=statuses(i_00000001="impaired", i_00000002="initializing", i_0000000f="impaired"))
     assert [(machine.id, machine.impaired) for machine in found] == [("i-00000001", True), ("i-00000002", False)]
 
 

@@ -98,7 +98,7 @@ class DynamoTable:
         if node is not None:
             found = self._query(BY_NODE, about_node(fleet, node), span, backwards=True, limit=limit)
             return [(item.key.name, item.body) for item in islice(found, limit)][::-1]
-        everyones = self._query(BY_FLEET, fleet, span, backwards=True, limit=limit)
+        everyones = self._query(BY_FLEET, of_fleet(fleet), span, backwards=True, limit=limit)
         own = self._query(None, self._journal(fleet), span, backwards=True, limit=limit)
         told = chain(islice(everyones, limit), islice(_only(fleet, own), limit))
         places = {item.key.name: item.body for item in told}
@@ -110,7 +110,9 @@ class DynamoTable:
 
     def _has_rows(self, fleet: str) -> bool:
         own = self._query(None, of_fleet(fleet), EVERYTHING, limit=1)
-        nodes = (self._query(BY_FLEET, fleet, beginning(row_sk(kind, "")), limit=1) for kind in NODE_KINDS)
+        nodes = (
+            self._query(BY_FLEET, of_fleet(fleet), beginning(row_sk(kind, "")), limit=1) for kind in NODE_KINDS
+        )
         return any(True for _ in chain(own, chain.from_iterable(nodes)))
 
     def _rows(
@@ -132,7 +134,7 @@ class DynamoTable:
         self, fleet: str, span: Span, backwards: bool = False, limit: int | None = None
     ) -> Collection[Item]:
         """What each machine wrote, as the index shows it; what this handle's partition holds, as it is."""
-        shown = self._query(BY_FLEET, fleet, span, backwards=backwards, limit=limit)
+        shown = self._query(BY_FLEET, of_fleet(fleet), span, backwards=backwards, limit=limit)
         names = islice(groupby(shown, key=lambda item: item.key.sk), limit)
         own = self._query(None, self._home(fleet), span, backwards=backwards, limit=limit)
         items = chain(chain.from_iterable(same for _, same in names), islice(_only(fleet, own), limit))
@@ -153,7 +155,7 @@ class DynamoTable:
         self._register(fleet)
         key = self._place_of(fleet, kind, name)
         text = fitting(key, body)
-        listed = fleet if kind in NODE_KINDS else None
+        listed = of_fleet(fleet) if kind in NODE_KINDS else None
         if expect is not None:
             return self._written(fleet, writes.update(key, text, expect, token_hex(8), listed), expect, guard)
         for _ in range(_OVERTAKEN_AT_MOST):
@@ -178,7 +180,7 @@ class DynamoTable:
         key = Key(self._journal(fleet), row_sk(JOURNAL, new_place()))
         item = {**key.wire, "b": {"S": fitting(key, body)}}
         if self._writer is not None:
-            item["f"] = {"S": fleet}
+            item["f"] = {"S": of_fleet(fleet)}
         if node is not None:
             item["n"] = {"S": about_node(fleet, node)}
         with self._asking():
@@ -317,7 +319,7 @@ def _next(pauses: Iterator[float]) -> float:
 
 
 def _only(fleet: str, items: Iterator[Item]) -> Iterator[Item]:
-    return (item for item in items if item.fleet in (None, fleet))
+    return (item for item in items if item.fleet in (None, of_fleet(fleet)))
 
 
 def _row(item: Item) -> Row:

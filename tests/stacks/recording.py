@@ -6,10 +6,11 @@ Mocks know no diff, no deletion and no hook: those are for `tests/engine`.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import pulumi
 from pulumi.runtime import mocks, set_all_config
@@ -61,7 +62,23 @@ def run(
         outputs = await program()
         return {name: await _plain(value) for name, value in outputs.items()}
 
-    return recorder, asyncio.run(_settled(whole))
+    with _loops_closed():
+        return recorder, asyncio.run(_settled(whole))
+
+
+@contextmanager
+def _loops_closed() -> Iterator[None]:
+    """The SDK makes an event loop in each thread that asks for one, and closes none."""
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def tracked() -> asyncio.AbstractEventLoop:
+        made.append(asyncio.events.new_event_loop())
+        return made[-1]
+
+    with mock.patch.object(asyncio, "new_event_loop", tracked):
+        yield
+    for loop in made:
+        loop.close()
 
 
 async def _settled(whole: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> dict[str, Any]:
@@ -73,8 +90,3 @@ async def _settled(whole: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> 
 
 async def _plain(value: Any) -> Any:
     return await value.future() if isinstance(value, pulumi.Output) else value
-
-
-def snake(name: str) -> str:
-    """`keySchema` -> `key_schema`."""
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: f"_{match[1].lower()}", name)

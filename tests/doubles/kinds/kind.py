@@ -1,4 +1,4 @@
-"""What every kind of resource has in common: its name, its replacement rules, and five things one can do with it."""
+"""What all kinds of resources have in common: a name, rules of replacement, and the five things done with one."""
 
 from __future__ import annotations
 
@@ -163,6 +163,12 @@ class Kind:
     def _unseen(self, key: str, value: Any) -> bool:
         """Whether an input that the cloud does not show still stands: it cannot be shown, or is empty."""
         return not value or key in ("forceDestroy", "region")
+
+    def refuse_others(self, inputs: Properties, *understood: str) -> None:
+        """Raises Unsupported for inputs that would otherwise be passed over in silence."""
+        unknown = {*inputs} - {*understood, *self.defaults, DEFAULTS, "region"}
+        if unknown:
+            raise Unsupported(f"the provider's double knows no {', '.join(sorted(unknown))} of {self.label}")
 
 
 def _below(change: Change, rules: Iterable[str]) -> bool:

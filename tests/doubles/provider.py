@@ -123,7 +123,7 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
         return _answered(kind.diff(old, _plain(request.news), request.ignoreChanges))
 
     def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:  # noqa: N802
-        kind, logical = self._asked("create", request.urn, context)
+        kind, _ = self._asked("create", request.urn, context)
         inputs = _plain(request.properties)
 
         def create() -> provider_pb2.CreateResponse:
@@ -190,7 +190,7 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
         with self._lock:
             self.calls.append((op, token, logical))
 
-    def _carried_out(self, context: Any, doing: str, act: Callable[[], Any]) -> Any:
+    def _carried_out(self, context: Any, doing: str, act: Callable[[], T]) -> T:
         """The outcome; what goes wrong is worded as the real provider words it."""
         try:
             return act()

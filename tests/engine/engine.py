@@ -45,7 +45,9 @@ class Ran:
     @property
     def changes(self) -> dict[str, int]:
         """How many resources were met with each operation: `create`, `update`, `replace`, `same`, ..."""
-        summary = next((event["summaryEvent"] for event in self.events if "summaryEvent" in event), {})
+        summary: dict[str, Any] = next(
+            (event["summaryEvent"] for event in self.events if "summaryEvent" in event), {}
+        )
         return dict(summary.get("resourceChanges", {}))
 
     def steps(self, op: str) -> list[str]:

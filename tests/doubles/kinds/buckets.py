@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from tests.doubles.aws import REGION
-from tests.doubles.kinds.kind import Kind, Seen, Unsupported, pairs, present, tags_of
+from tests.doubles.kinds.kind import Kind, Seen, pairs, present, tags_of
 from tests.doubles.kinds.properties import Properties
 
 _ODD = {
@@ -33,12 +33,9 @@ class Bucket(Kind):
 
     def create(self, inputs: Properties) -> str:
         name = str(inputs["bucket"])
-        unknown = {*inputs} - {"bucket", "forceDestroy", "objectLockEnabled", "tags", "region", "__defaults"}
-        if unknown:
-            raise Unsupported(f"the provider's double knows no {', '.join(sorted(unknown))} of an S3 Bucket")
-        self.aws.s3.create_bucket(
-            Bucket=name, **present(ObjectLockEnabledForBucket=inputs.get("objectLockEnabled"))
-        )
+        self.refuse_others(inputs, "bucket", "objectLockEnabled", "tags")
+        locked = present(ObjectLockEnabledForBucket=inputs.get("objectLockEnabled"))
+        self.aws.s3.create_bucket(Bucket=name, **locked)
         self._tag(name, inputs)
         return name
 

@@ -7,71 +7,15 @@ import time
 from typing import Any
 
 from tests.doubles.kinds.kind import Kind, Seen, Unsupported, arn, pairs, present, tag_changes, tags_of
+from tests.doubles.kinds.launches import METADATA, UNDERSTOOD, arguments, given, named, user_data
 from tests.doubles.kinds.properties import Properties
 
 WAIT = 60.0
 """Seconds for a machine to reach a state; the real provider waits up to 20 minutes."""
 
-_METADATA = {
-    "httpTokens": "HttpTokens",
-    "httpEndpoint": "HttpEndpoint",
-    "httpPutResponseHopLimit": "HttpPutResponseHopLimit",
-    "instanceMetadataTags": "InstanceMetadataTags",
-    "httpProtocolIpv6": "HttpProtocolIpv6",
-}
-_SPOT = {
-    "maxPrice": "MaxPrice",
-    "spotInstanceType": "SpotInstanceType",
-    "instanceInterruptionBehavior": "InstanceInterruptionBehavior",
-    "validUntil": "ValidUntil",
-}
-_VOLUME = {
-    "volumeSize": "VolumeSize",
-    "volumeType": "VolumeType",
-    "encrypted": "Encrypted",
-    "kmsKeyId": "KmsKeyId",
-    "iops": "Iops",
-    "throughput": "Throughput",
-    "deleteOnTermination": "DeleteOnTermination",
-    "snapshotId": "SnapshotId",
-}
-_ATTRIBUTES = {
-    "disableApiTermination": "disableApiTermination",
-    "disableApiStop": "disableApiStop",
-    "instanceInitiatedShutdownBehavior": "instanceInitiatedShutdownBehavior",
-    "sourceDestCheck": "sourceDestCheck",
-}
+_ATTRIBUTES = ("disableApiStop", "disableApiTermination", "instanceInitiatedShutdownBehavior", "sourceDestCheck")
 _OURS = ("userDataReplaceOnChange", "forceDestroy", "getPasswordData", "instanceMarketOptions", "region")
 """Settings of the provider itself, or of the launch alone: a change of them calls nothing."""
-
-_LAUNCH = (
-    "ami",
-    "associatePublicIpAddress",
-    "availabilityZone",
-    "disableApiStop",
-    "disableApiTermination",
-    "ebsBlockDevices",
-    "ebsOptimized",
-    "iamInstanceProfile",
-    "instanceInitiatedShutdownBehavior",
-    "instanceType",
-    "keyName",
-    "metadataOptions",
-    "monitoring",
-    "placementGroup",
-    "privateIp",
-    "rootBlockDevice",
-    "securityGroups",
-    "sourceDestCheck",
-    "subnetId",
-    "tags",
-    "tenancy",
-    "userData",
-    "userDataBase64",
-    "volumeTags",
-    "vpcSecurityGroupIds",
-)
-"""What the double passes on, or reads back."""
 
 
 class Instance(Kind):
@@ -142,16 +86,19 @@ class Instance(Kind):
         return (*self.replaced_by, *also)
 
     def create(self, inputs: Properties) -> str:
-        self._check(inputs)
-        made = self.aws.ec2.run_instances(MinCount=1, MaxCount=1, **_launch(inputs))
+        self.refuse_others(inputs, *UNDERSTOOD, *_OURS)
+        launch = arguments(inputs, self._root_name(inputs))
+        made = self.aws.ec2.run_instances(MinCount=1, MaxCount=1, **launch)
         known = str(made["Instances"][0]["InstanceId"])
         self._until(known, "running")
         return known
 
-    def _check(self, inputs: Properties) -> None:
-        unknown = {*inputs} - {*_LAUNCH, *_OURS, "__defaults"}
-        if unknown:
-            raise Unsupported(f"the provider's double knows no {', '.join(sorted(unknown))} of an EC2 Instance")
+    def _root_name(self, inputs: Properties) -> str:
+        """Where the image has its root volume, for a machine that gives that volume another shape."""
+        if "rootBlockDevice" not in inputs:
+            return ""
+        images = self.aws.ec2.describe_images(ImageIds=[inputs["ami"]])["Images"]
+        return str(images[0]["RootDeviceName"])
 
     def read(self, known: str, inputs: Properties) -> Seen | None:
         found = self._described(known)
@@ -174,7 +121,7 @@ class Instance(Kind):
             "associatePublicIpAddress": bool(found.get("PublicIpAddress")),
             "ebsOptimized": bool(found.get("EbsOptimized")),
             "monitoring": found.get("Monitoring", {}).get("State") == "enabled",
-            "metadataOptions": _named(found.get("MetadataOptions", {}), _METADATA),
+            "metadataOptions": named(found.get("MetadataOptions", {}), METADATA),
             "tags": tags,
         }
         seen |= {name: self._attribute(known, name) for name in _ATTRIBUTES if name in inputs}
@@ -197,7 +144,7 @@ class Instance(Kind):
         return Seen(seen, outputs)
 
     def _attribute(self, known: str, name: str) -> Any:
-        answer = self.aws.ec2.describe_instance_attribute(InstanceId=known, Attribute=_ATTRIBUTES[name])
+        answer = self.aws.ec2.describe_instance_attribute(InstanceId=known, Attribute=name)
         return answer[name[0].upper() + name[1:]].get("Value")
 
     def _user_data(self, known: str, inputs: Properties) -> Properties:
@@ -211,15 +158,12 @@ class Instance(Kind):
 
     def _volumes(self, found: Any, inputs: Properties) -> Properties:
         """The devices as the program gave them, with what moto remembers of the root volume."""
-        seen = {name: inputs[name] for name in ("ebsBlockDevices", "volumeTags") if name in inputs}
+        seen: Properties = {name: inputs[name] for name in ("ebsBlockDevices", "volumeTags") if name in inputs}
         if "rootBlockDevice" in inputs:
             root = self._root(found)
             volume = self.aws.ec2.describe_volumes(VolumeIds=[root])["Volumes"][0]
-            now = {
-                "volumeSize": volume["Size"],
-                "volumeType": volume["VolumeType"],
-                "encrypted": volume["Encrypted"],
-            }
+            names = {"volumeSize": "Size", "volumeType": "VolumeType", "encrypted": "Encrypted"}
+            now = {name: volume[theirs] for name, theirs in names.items()}
             given = inputs["rootBlockDevice"]
             seen["rootBlockDevice"] = given | {name: value for name, value in now.items() if name in given}
         return seen
@@ -270,13 +214,13 @@ class Instance(Kind):
             self.aws.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=known)
 
     def _metadata(self, known: str, old: Properties, new: Properties) -> None:
-        self.aws.ec2.modify_instance_metadata_options(InstanceId=known, **_given(new["metadataOptions"], _METADATA))
+        self.aws.ec2.modify_instance_metadata_options(InstanceId=known, **given(new["metadataOptions"], METADATA))
 
     def _type(self, known: str, old: Properties, new: Properties) -> None:
         self._stopped(known, InstanceType={"Value": new["instanceType"]})
 
     def _program(self, known: str, old: Properties, new: Properties) -> None:
-        self._stopped(known, UserData={"Value": _user_data(new)})
+        self._stopped(known, UserData={"Value": user_data(new)})
 
     def _stopped(self, known: str, **change: Any) -> None:
         """Stops the machine, changes it and starts it, as EC2 wants it. A one-time spot machine refuses."""
@@ -287,9 +231,9 @@ class Instance(Kind):
         self._until(known, "running")
 
     def _root_device(self, known: str, old: Properties, new: Properties) -> None:
-        found, given = self._described(known), new["rootBlockDevice"]
+        found = self._described(known)
         names = {"volumeSize": "Size", "volumeType": "VolumeType", "iops": "Iops", "throughput": "Throughput"}
-        self.aws.ec2.modify_volume(VolumeId=self._root(found), **_given(given, names))
+        self.aws.ec2.modify_volume(VolumeId=self._root(found), **given(new["rootBlockDevice"], names))
 
     def delete(self, known: str, inputs: Properties) -> None:
         if inputs.get("forceDestroy"):
@@ -337,74 +281,6 @@ def retag(kind: Kind, known: str, old: Properties, new: Properties) -> None:
         kind.aws.ec2.create_tags(Resources=[known], Tags=pairs(changed))
 
 
-def _launch(inputs: Properties) -> dict[str, Any]:
-    """The arguments of RunInstances."""
-    profile, user_data = inputs.get("iamInstanceProfile"), _user_data(inputs)
-    placement = {
-        "AvailabilityZone": inputs.get("availabilityZone"),
-        "Tenancy": inputs.get("tenancy"),
-        "GroupName": inputs.get("placementGroup"),
-    }
-    monitoring = {"Enabled": inputs["monitoring"]} if "monitoring" in inputs else None
-    return present(
-        ImageId=inputs.get("ami"),
-        InstanceType=inputs.get("instanceType"),
-        Placement=present(**placement),
-        SubnetId=inputs.get("subnetId"),
-        KeyName=inputs.get("keyName"),
-        PrivateIpAddress=inputs.get("privateIp"),
-        SecurityGroupIds=inputs.get("vpcSecurityGroupIds"),
-        SecurityGroups=inputs.get("securityGroups"),
-        IamInstanceProfile={"Name": profile} if profile else None,
-        UserData=user_data or None,
-        EbsOptimized=inputs.get("ebsOptimized"),
-        DisableApiTermination=inputs.get("disableApiTermination"),
-        DisableApiStop=inputs.get("disableApiStop"),
-        InstanceInitiatedShutdownBehavior=inputs.get("instanceInitiatedShutdownBehavior"),
-        Monitoring=monitoring,
-        MetadataOptions=_given(inputs.get("metadataOptions", {}), _METADATA),
-        InstanceMarketOptions=_market(inputs.get("instanceMarketOptions", {})),
-        BlockDeviceMappings=_devices(inputs),
-        TagSpecifications=_tagged(inputs),
-    )
-
-
-def _market(options: Properties) -> dict[str, Any]:
-    spot = _given(options.get("spotOptions", {}), _SPOT)
-    return present(MarketType=options.get("marketType"), SpotOptions=spot)
-
-
-def _devices(inputs: Properties) -> list[dict[str, Any]]:
-    root = inputs.get("rootBlockDevice")
-    named = [("/dev/sda1", root)] if root else []
-    named += [(device["deviceName"], device) for device in inputs.get("ebsBlockDevices", ())]
-    return [{"DeviceName": name, "Ebs": _given(device, _VOLUME)} for name, device in named]
-
-
-def _tagged(inputs: Properties) -> list[dict[str, Any]]:
-    kinds = (("instance", inputs.get("tags")), ("volume", inputs.get("volumeTags")))
-    return [{"ResourceType": kind, "Tags": pairs(tags)} for kind, tags in kinds if tags]
-
-
-def _user_data(inputs: Properties) -> bytes:
-    if "userDataBase64" in inputs:
-        return base64.b64decode(inputs["userDataBase64"])
-    return str(inputs.get("userData", "")).encode()
-
-
 def _interface(found: Any) -> str:
     interfaces = found.get("NetworkInterfaces") or [{}]
     return str(interfaces[0].get("NetworkInterfaceId", ""))
-
-
-def _given(properties: Properties, names: dict[str, str]) -> dict[str, Any]:
-    """A program's words in AWS's."""
-    unknown = {*properties} - {*names} - {"tags", "tagsAll", "deviceName"}
-    if unknown:
-        raise Unsupported(f"the provider's double does not know {', '.join(sorted(unknown))}")
-    return {names[name]: value for name, value in properties.items() if name in names}
-
-
-def _named(found: Any, names: dict[str, str]) -> Properties:
-    """AWS's words in a program's."""
-    return {name: found[theirs] for name, theirs in names.items() if theirs in found}

@@ -21,14 +21,12 @@ class SecurityGroup(Kind):
 
     def create(self, inputs: Properties) -> str:
         vpc = inputs.get("vpcId") or self._default_vpc()
-        tags = (
-            [{"ResourceType": "security-group", "Tags": pairs(inputs.get("tags"))}] if inputs.get("tags") else None
-        )
+        tags = pairs(inputs.get("tags"))
         made = self.aws.ec2.create_security_group(
             GroupName=inputs["name"],
             Description=inputs["description"],
             VpcId=vpc,
-            **present(TagSpecifications=tags),
+            **present(TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}] if tags else None),
         )
         known = str(made["GroupId"])
         self._allow(known, "Egress", inputs.get("egress", []))
@@ -61,11 +59,10 @@ class SecurityGroup(Kind):
             "description": found["Description"],
             "vpcId": found["VpcId"],
             "tags": tags,
-            **{name: inputs[name] for name in ("egress", "ingress", "revokeRulesOnDelete") if name in inputs},
         }
-        return Seen(
-            seen, {"arn": arn("ec2", f"security-group/{known}"), "ownerId": found["OwnerId"], "tagsAll": tags}
-        )
+        seen |= {name: inputs[name] for name in ("egress", "ingress", "revokeRulesOnDelete") if name in inputs}
+        own = arn("ec2", f"security-group/{known}")
+        return Seen(seen, {"arn": own, "ownerId": found["OwnerId"], "tagsAll": tags})
 
     def update(self, known: str, old: Properties, new: Properties) -> None:
         for name in self.diff(old, new).top_level:

@@ -118,8 +118,7 @@ def as_known(known: Any, seen: Any) -> Any:
         kept = {key: as_known(value, seen[key]) for key, value in known.items() if key in seen}
         return kept | {key: value for key, value in known.items() if key not in seen and not value}
     if isinstance(known, list) and isinstance(seen, list):
-        pairs = [as_known(_item(known, place), value) for place, value in enumerate(seen)]
-        return pairs
+        return [as_known(_item(known, place), value) for place, value in enumerate(seen)]
     return seen
 
 

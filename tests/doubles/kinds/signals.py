@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, ClassVar
 
-from tests.doubles.kinds.kind import Kind, Seen, Unsupported, pairs, present, tag_changes, tags_of
+from tests.doubles.kinds.kind import Kind, Seen, pairs, present, tag_changes, tags_of
 from tests.doubles.kinds.properties import Properties
 
 _ATTRIBUTES = {
@@ -176,11 +176,7 @@ class EventTarget(Kind):
     passed: ClassVar[Properties] = {"arn": "Arn", "input": "Input", "inputPath": "InputPath", "roleArn": "RoleArn"}
 
     def create(self, inputs: Properties) -> str:
-        unable = {*inputs} - {*self.passed} - {*self.defaults} - {"rule", "targetId", "region", "__defaults"}
-        if unable:
-            raise Unsupported(
-                f"the provider's double knows no {', '.join(sorted(unable))} of an EventBridge Target"
-            )
+        self.refuse_others(inputs, *self.passed, "rule", "targetId")
         target = inputs.get("targetId") or _generated_id(inputs)
         self._put(target, inputs)
         return f"{inputs['rule']}-{target}"

@@ -6,9 +6,11 @@ may hand in any callable.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +88,7 @@ class Engine:
             "TMPDIR": str(folder / "tmp"),
         }
         self._commands = 0
-        self._language = LanguageServer(_nothing)
+        self._language = _Served(_nothing)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="language-server")
         limits = [("grpc.max_receive_message_length", _MESSAGES), ("grpc.max_send_message_length", _MESSAGES)]
         self._server = grpc.server(self._pool, options=limits)
@@ -152,6 +154,19 @@ class Engine:
         done = self.run(verb, *own, *_words(flags))
         lines = log.read_text().splitlines() if log.exists() else []
         return Ran(done.returncode, done.stdout + done.stderr, [json.loads(line) for line in lines])
+
+
+class _Served(LanguageServer):
+    """The SDK's server, which leaves its event loop open if errors arrive while it tidies up after the first."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._stopped: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+
+    def _exception_handler(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if loop not in self._stopped:
+            self._stopped.add(loop)
+            super()._exception_handler(loop, context)
 
 
 def _nothing() -> None:

@@ -56,7 +56,9 @@ class Fleet:
             guard = pulumi.ResourceHook("guard", self.guard)
             hooks = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_delete=[guard]))
             options = pulumi.ResourceOptions.merge(options, hooks)
-        market = {"market_type": "spot", "spot_options": {"spot_instance_type": "one-time"}} if self.spot else None
+        market: Any = (
+            {"market_type": "spot", "spot_options": {"spot_instance_type": "one-time"}} if self.spot else None
+        )
         for name in self.names:
             ec2.Instance(
                 name,

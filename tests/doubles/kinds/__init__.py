@@ -1,0 +1,1 @@
+"""The kinds of AWS resources that the provider's double knows, each kept in moto."""

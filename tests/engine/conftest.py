@@ -1,0 +1,44 @@
+"""An engine of one's own per test; without a Pulumi CLI the tests are skipped aloud, and in CI they fail."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.aws import AwsDouble
+from tests.doubles.provider import ProviderDouble
+from tests.engine.cli import find
+from tests.engine.engine import STACK, Engine
+
+HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, needs Go), or put `pulumi` on PATH"
+
+
+@pytest.fixture(scope="session")
+def cli() -> Path:
+    found = find()
+    if found is None and os.environ.get("CI"):
+        pytest.fail(HOW)
+    if found is None:
+        pytest.skip(HOW)
+    return found
+
+
+@pytest.fixture
+def provider(aws: AwsDouble) -> Iterator[ProviderDouble]:
+    double = ProviderDouble(aws.endpoint)
+    yield double
+    double.close()
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("provider-double")]
+    assert not left
+
+
+@pytest.fixture
+def engine(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) -> Iterator[Engine]:
+    shut_in = Engine(tmp_path, cli, provider, aws)
+    shut_in.select(STACK)
+    yield shut_in
+    shut_in.close()

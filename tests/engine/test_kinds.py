@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.doubles.aws import AwsDouble
 from tests.doubles.kinds.buckets import (
     Bucket,
     BucketLifecycleConfiguration,
@@ -123,18 +121,15 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
 ]
 
 
-@pytest.fixture
-def clients(aws: AwsDouble) -> Iterator[Clients]:
-    """Clients of an AWS with one of each thing that others stand on."""
-    made = Clients(aws.endpoint)
-    made.iam.create_policy(PolicyName="boundary", PolicyDocument=ALLOW)
-    made.iam.create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
+@pytest.fixture(autouse=True)
+def ground(clients: Clients) -> None:
+    """One of each thing that others stand on."""
+    clients.iam.create_policy(PolicyName="boundary", PolicyDocument=ALLOW)
+    clients.iam.create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
     for name in ("profile", "other"):
-        made.iam.create_instance_profile(InstanceProfileName=name)
-    made.s3.create_bucket(Bucket="bucket")
-    made.events.put_rule(Name="rule", EventPattern='{"source":["aws.ec2"]}')
-    yield made
-    made.close()
+        clients.iam.create_instance_profile(InstanceProfileName=name)
+    clients.s3.create_bucket(Bucket="bucket")
+    clients.events.put_rule(Name="rule", EventPattern='{"source":["aws.ec2"]}')
 
 
 def placed(inputs: dict[str, Any], clients: Clients) -> dict[str, Any]:

@@ -97,6 +97,10 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
     def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
         return empty_pb2.Empty()
 
+    def Handshake(self, request: Any, context: Any) -> NoReturn:  # noqa: N802
+        """Refused, so that Configure decides the protocol."""
+        _refuse(context, grpc.StatusCode.UNIMPLEMENTED, "the provider's double shakes no hands")
+
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802
         return plugin_pb2.PluginInfo(version=VERSION)
 

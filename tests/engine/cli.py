@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 VERSION = "3.259.0"
@@ -28,7 +29,10 @@ def cached() -> Path:
 def version_of(cli: Path) -> tuple[int, ...]:
     """(3, 259, 0); nothing when it cannot be run."""
     try:
-        said = subprocess.run([cli, "version"], capture_output=True, text=True, check=True, timeout=60).stdout
+        with tempfile.TemporaryDirectory(prefix="pulumi-") as home:
+            env = {**os.environ, "PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            command = [str(cli), "version"]
+            said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
     except (OSError, subprocess.SubprocessError):
         return ()
     found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", said)

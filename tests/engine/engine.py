@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import subprocess
-import weakref
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +88,7 @@ class Engine:
             "TMPDIR": str(folder / "tmp"),
         }
         self._commands = 0
-        self._language = _Served(_nothing)
+        self._language = _Served()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="language-server")
         limits = [("grpc.max_receive_message_length", _MESSAGES), ("grpc.max_send_message_length", _MESSAGES)]
         self._server = grpc.server(self._pool, options=limits)
@@ -102,7 +102,7 @@ class Engine:
 
     def serve(self, program: Program) -> None:
         """What the next commands run as the project's program."""
-        self._language.program = program
+        self._language.served = program
 
     def select(self, stack: str, config: Mapping[str, str] | None = None) -> None:
         """Makes the stack if need be; later commands are about it."""
@@ -157,16 +157,37 @@ class Engine:
 
 
 class _Served(LanguageServer):
-    """The SDK's server, which leaves its event loop open if errors arrive while it tidies up after the first."""
+    """The SDK's server; the event loop it leaves behind when the engine gives up on a program is closed here."""
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self._stopped: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+    def __init__(self) -> None:
+        super().__init__(self._started)
+        self.served: Program = _nothing
+        self._mine = threading.local()
 
-    def _exception_handler(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if loop not in self._stopped:
-            self._stopped.add(loop)
-            super()._exception_handler(loop, context)
+    def _started(self) -> Any:
+        self._mine.loop = asyncio.get_running_loop()
+        return self.served()
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        self._mine.loop = None
+        try:
+            return super().Run(request, context)  # type: ignore[no-untyped-call]
+        finally:
+            if self._mine.loop is not None and not self._mine.loop.is_closed():
+                _close(self._mine.loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends what is still going on in the loop, whatever it says, and closes it."""
+    loop.set_exception_handler(lambda *_: None)
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    try:
+        if pending:
+            loop.run_until_complete(asyncio.wait(pending))
+    finally:
+        loop.close()
 
 
 def _nothing() -> None:

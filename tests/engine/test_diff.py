@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.doubles.aws import AwsDouble
 from tests.doubles.kinds.buckets import Bucket, BucketObjectv2
 from tests.doubles.kinds.kind import DEFAULTS, Clients, Difference, Kind
 from tests.doubles.kinds.machines import Instance
@@ -31,13 +29,6 @@ MACHINE: dict[str, Any] = {
     "userData": "#!/bin/sh",
     "tags": {"Name": "a", "steady:state": "training"},
 }
-
-
-@pytest.fixture
-def clients(aws: AwsDouble) -> Iterator[Clients]:
-    made = Clients(aws.endpoint)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -133,13 +133,13 @@ class Kind:
         for name in {*self.documents, *self.unordered} & {*before} & {*after}:
             if self._equivalent(name, before[name], after[name]):
                 before[name] = after[name]
-        found = tuple(
-            change
-            for change in changes(before, after)
-            if not (change.how == "delete" and _below(change, self.computed))
-        )
+        found = tuple(change for change in changes(before, after) if not self._left_out(change))
         rules = self.replaces(new)
         return Difference(found, frozenset(change for change in found if _below(change, rules)))
+
+    def _left_out(self, change: Change) -> bool:
+        """Whether a property that the cloud fills in was left out, which is not the same as a shorter list."""
+        return change.how == "delete" and change.names == change.path and _below(change, self.computed)
 
     def _equivalent(self, name: str, old: Any, new: Any) -> bool:
         if name in self.documents:

@@ -104,7 +104,7 @@ class Instance(Kind):
         found = self._described(known)
         if found is None or found["State"]["Name"] == "terminated":
             return None
-        groups = [group["GroupId"] for group in found.get("SecurityGroups", ())]
+        groups = [group["GroupId"] for group in found.get("SecurityGroups") or _interface(found).get("Groups", ())]
         tags = tags_of(found.get("Tags"))
         seen = {
             **present(
@@ -138,7 +138,7 @@ class Instance(Kind):
             "privateDns": found.get("PrivateDnsName", ""),
             "publicIp": found.get("PublicIpAddress", ""),
             "publicDns": found.get("PublicDnsName", ""),
-            "primaryNetworkInterfaceId": _interface(found),
+            "primaryNetworkInterfaceId": _interface(found).get("NetworkInterfaceId", ""),
             "tagsAll": tags,
         }
         return Seen(seen, outputs)
@@ -220,7 +220,8 @@ class Instance(Kind):
         self._stopped(known, InstanceType={"Value": new["instanceType"]})
 
     def _program(self, known: str, old: Properties, new: Properties) -> None:
-        self._stopped(known, UserData={"Value": user_data(new)})
+        encoded = base64.b64encode(user_data(new))  # once more than for EC2: moto takes one layer off too many
+        self._stopped(known, UserData={"Value": encoded})
 
     def _stopped(self, known: str, **change: Any) -> None:
         """Stops the machine, changes it and starts it, as EC2 wants it. A one-time spot machine refuses."""
@@ -231,9 +232,10 @@ class Instance(Kind):
         self._until(known, "running")
 
     def _root_device(self, known: str, old: Properties, new: Properties) -> None:
-        found = self._described(known)
+        before, after = old.get("rootBlockDevice") or {}, new["rootBlockDevice"]
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
         names = {"volumeSize": "Size", "volumeType": "VolumeType", "iops": "Iops", "throughput": "Throughput"}
-        self.aws.ec2.modify_volume(VolumeId=self._root(found), **given(new["rootBlockDevice"], names))
+        self.aws.ec2.modify_volume(VolumeId=self._root(self._described(known)), **given(changed, names))
 
     def delete(self, known: str, inputs: Properties) -> None:
         if inputs.get("forceDestroy"):
@@ -281,6 +283,6 @@ def retag(kind: Kind, known: str, old: Properties, new: Properties) -> None:
         kind.aws.ec2.create_tags(Resources=[known], Tags=pairs(changed))
 
 
-def _interface(found: Any) -> str:
-    interfaces = found.get("NetworkInterfaces") or [{}]
-    return str(interfaces[0].get("NetworkInterfaceId", ""))
+def _interface(found: Any) -> Any:
+    """The first network interface; some machines in moto have none."""
+    return (found.get("NetworkInterfaces") or [{}])[0]

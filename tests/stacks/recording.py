@@ -14,6 +14,7 @@ from unittest import mock
 
 import pulumi
 from pulumi.runtime import mocks, set_all_config
+from pulumi.runtime.settings import _shutdown_callbacks
 
 ACCOUNT = "123456789012"
 
@@ -83,6 +84,7 @@ def _loops_closed() -> Iterator[None]:
 
 async def _settled(whole: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> dict[str, Any]:
     outputs = await whole()
+    await _shutdown_callbacks()
     while pending := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
         await asyncio.gather(*pending)
     return outputs

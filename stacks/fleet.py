@@ -1,0 +1,51 @@
+"""One fleet: its nodes' identity and network, and an instance for every node that is to be there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.records import Placement
+from lifecycle.planning.placement import effective
+from stacks import hooks, identity, machines, network
+from stacks.ground import Ground
+
+
+async def declare(
+    spec: FleetSpec,
+    ground: Ground,
+    stored: Mapping[str, Placement],
+    guard: hooks.Guard,
+    *,
+    user_data: str,
+    nodes: frozenset[str] | None = None,
+) -> dict[str, Any]:
+    """The fleet, or with `nodes` these nodes only and what they depend on. Returns the stack's outputs.
+
+    Waits for the instances' ids at the end: without it the SDK waits for each of their many outputs in turn.
+    """
+    who, net = identity.declare(spec, ground), network.declare(spec, ground.names.owner)
+    wanted = placements(spec, stored)
+    setting = machines.Setting(
+        owner=ground.names.owner,
+        profile=who.profile.name,
+        groups=net.groups,
+        user_data=user_data,
+        needed=(*who.needed, *net.needed),
+        hooks=hooks.bound(guard, wanted),
+    )
+    made = {
+        node: machines.declare(spec, placement, setting)
+        for node, placement in wanted.items()
+        if nodes is None or node in nodes
+    }
+    await asyncio.gather(*(instance.id.future() for instance in made.values()))
+    return {"nodes": {node: instance.id for node, instance in made.items()}}
+
+
+def placements(spec: FleetSpec, stored: Mapping[str, Placement]) -> dict[str, Placement]:
+    """What should be there now, by the rule that the controller reads placements by."""
+    every = ((str(name), effective(spec, name, stored.get(str(name)))) for name in spec.nodes())
+    return {node: placement for node, placement in every if placement.present}

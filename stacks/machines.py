@@ -1,0 +1,114 @@
+"""One node's instance, as the placement wants it: one URN, replaced as a whole, never before it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pulumi
+from pulumi_aws import ec2
+
+from lifecycle.model import tags
+from lifecycle.model.fleet import FleetSpec, Market, Pool
+from lifecycle.model.ids import NodeName
+from lifecycle.model.quantities import Size
+from lifecycle.model.records import Placement
+
+REPLACING = [
+    "ami",
+    "availabilityZone",
+    "instanceMarketOptions",
+    "instanceType",
+    "rootBlockDevice",
+    "subnetId",
+    "userData",
+]
+"""A change of these is a new machine. AWS's provider would stop and start for type and user data, unsaved."""
+
+LIFECYCLE_TAGS = (tags.STATE, tags.RUN, tags.FINGERPRINT)
+"""The controller's: Pulumi neither writes nor undoes them."""
+
+_GIB = 1024**3
+
+
+class Setting(NamedTuple):
+    """What the instances of a fleet have in common."""
+
+    owner: str
+    profile: pulumi.Input[str]
+    groups: Sequence[pulumi.Input[str]]
+    user_data: str
+    needed: Sequence[pulumi.Resource]
+    hooks: pulumi.ResourceHookBinding
+
+
+def urn_name(node: str) -> str:
+    """The logical name of a node's instance: `fleet/pool/0` -> `fleet.pool.0`."""
+    return node.replace("/", ".")
+
+
+def declare(spec: FleetSpec, placement: Placement, setting: Setting) -> ec2.Instance:
+    """The machine of the placement's incarnation. All our tags are in the creating call."""
+    node = NodeName.parse(placement.node)
+    pool = spec.pools[node.pool]
+    ours = tags.identity(setting.owner, node, placement.incarnation)
+    return ec2.Instance(
+        urn_name(placement.node),
+        ami=pool.image,
+        instance_type=placement.instance_type,
+        **_where(spec, node, placement),
+        **_market(pool, placement),
+        iam_instance_profile=setting.profile,
+        vpc_security_group_ids=list(setting.groups),
+        metadata_options={
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1,
+            "instance_metadata_tags": "enabled",
+        },
+        root_block_device={
+            "encrypted": True,
+            "volume_size": gibibytes(pool.disk),
+            "volume_type": "gp3",
+            "delete_on_termination": True,
+        },
+        volume_tags={tags.OWNER: setting.owner, tags.FLEET: spec.fleet},
+        instance_initiated_shutdown_behavior="terminate",
+        user_data=setting.user_data,
+        user_data_replace_on_change=True,
+        tags={"Name": placement.node, **ours},
+        opts=_options(placement, setting),
+    )
+
+
+def gibibytes(size: Size) -> int:
+    """Volumes come in whole gibibytes: never less than was asked for."""
+    return max(1, -(-size // _GIB))
+
+
+def _where(spec: FleetSpec, node: NodeName, placement: Placement) -> dict[str, Any]:
+    """In one of your subnets, in turn, where the spec names some; else in the default one of the zone."""
+    if spec.aws.subnets:
+        return {"subnet_id": spec.aws.subnets[node.index % len(spec.aws.subnets)]}
+    return {"availability_zone": placement.zone} if placement.zone else {}
+
+
+def _market(pool: Pool, placement: Placement) -> dict[str, Any]:
+    """One-time spot: a persistent request would make a machine anew that nobody asked for."""
+    if placement.market is Market.ON_DEMAND:
+        return {}
+    spot: dict[str, Any] = {"spot_instance_type": "one-time", "instance_interruption_behavior": "terminate"}
+    if pool.max_price is not None:
+        spot["max_price"] = f"{pool.max_price:.4f}"
+    return {"instance_market_options": {"market_type": "spot", "spot_options": spot}}
+
+
+def _options(placement: Placement, setting: Setting) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(
+        depends_on=list(setting.needed),
+        delete_before_replace=True,
+        replace_on_changes=REPLACING,
+        replacement_trigger=placement.incarnation,
+        ignore_changes=[f'tags["{name}"]' for name in LIFECYCLE_TAGS],
+        hooks=setting.hooks,
+    )

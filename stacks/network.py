@@ -1,0 +1,36 @@
+"""A fleet's security group: nothing comes in. Yours instead, where the spec names some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pulumi
+from pulumi_aws import ec2, vpc
+
+from lifecycle.model.fleet import FleetSpec
+
+
+class Network(NamedTuple):
+    """The groups of a fleet's machines, and what must stand while one of them may still have to save."""
+
+    groups: Sequence[pulumi.Input[str]]
+    needed: Sequence[pulumi.Resource]
+
+
+def declare(spec: FleetSpec, owner: str) -> Network:
+    if spec.aws.security_groups:
+        return Network(spec.aws.security_groups, ())
+    group = ec2.SecurityGroup(
+        "nodes",
+        description=f"Nodes of the fleet {spec.fleet}: nothing comes in",
+        tags={"steady:owner": owner, "steady:fleet": spec.fleet},
+    )
+    out = vpc.SecurityGroupEgressRule(
+        "out",
+        security_group_id=group.id,
+        ip_protocol="-1",
+        cidr_ipv4="0.0.0.0/0",
+        description="AWS and the internet",
+    )
+    return Network((group.id,), (group, out))

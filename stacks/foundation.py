@@ -52,7 +52,7 @@ def _names(region: str, *stores: pulumi.Output[str]) -> pulumi.Output[Names]:
     """The owner's id is the bucket's name: unique in the world, and known as long as anything is kept."""
     return pulumi.Output.all(aws.get_caller_identity_output().account_id, *stores).apply(
         lambda known: Names(
-            partition=partition_of(region),
+            partition=_partition(region),
             account=known[0],
             region=region,
             bucket=known[1],
@@ -63,7 +63,7 @@ def _names(region: str, *stores: pulumi.Output[str]) -> pulumi.Output[Names]:
     )
 
 
-def partition_of(region: str) -> str:
+def _partition(region: str) -> str:
     """The part of AWS that a region belongs to, as it stands in ARNs."""
     known = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
     return next((name for prefix, name in known.items() if region.startswith(f"{prefix}-")), "aws")

@@ -29,7 +29,7 @@ engine: $(STAMP) ## the Pulumi CLI for the tests: the one on PATH, else built on
 	$(BIN)/python -m tests.engine.cli
 
 test: check ## everything that must hold; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
-	-@$(BIN)/python -m tests.engine.cli
+	-@timeout 900 $(BIN)/python -m tests.engine.cli
 	$(BIN)/pytest -n 2
 
 bench: $(STAMP) ## the figures of the README's table, measured here

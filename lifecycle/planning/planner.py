@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
+from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
 from lifecycle.planning import drift, guards, presence, training
 from lifecycle.planning.decision import SETTLED, Decision
@@ -61,9 +62,17 @@ def decide(view: NodeView) -> Decision:
 
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:
-    """The runs whose resume point this tick may need: those without an open attempt."""
+    """The runs whose resume point this tick may need: those without an attempt that is open and ordered."""
     if spec is None:
         return ()
     wanted = {spec.run_of(name) for name in spec.nodes()}
     runs = (observed.runs.get(run) for run in wanted)
-    return tuple(sorted(run.run for run in runs if run and run.attempt and not run.attempt.open))
+    return tuple(sorted(run.run for run in runs if run and run.attempt and not _under_way(observed, run.attempt)))
+
+
+def _under_way(observed: Observed, attempt: Attempt) -> bool:
+    """Open, and its order was written: nobody has to know any more where it goes on from."""
+    order = observed.orders.get(attempt.node)
+    assignment = order.assignment if order else None
+    ordered = assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
+    return attempt.open and ordered

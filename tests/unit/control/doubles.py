@@ -334,6 +334,8 @@ class Room:
             tracker.put_run("f", run, None)
             if run.attempt is not None:
                 tracker.put_attempt("f", run.attempt, None)
+        for receipt in (receipt for found in observed.receipts.values() for receipt in found):
+            NodeTracker(self.table, receipt.node).receive(receipt)
         for hold in observed.holds:
             tracker.hold("f", hold)
         for report in observed.reports.values():

@@ -21,6 +21,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_receipt,
     a_run,
     a_spec,
     an_ended_attempt,
@@ -102,7 +103,11 @@ def test_a_tick_under_anothers_lease_gives_up_after_its_wait(room: Room) -> None
 
 def at_rest(**changes: object) -> Observed:
     """Attempt 1 ended, saved at step 100; its agent is idle and ready for the next."""
-    fields = {"runs": {RUN: a_run(an_ended_attempt(), state=RunState.STOPPED)}, "reports": {NODE: an_idle_report()}}
+    fields = {
+        "runs": {RUN: a_run(an_ended_attempt(), state=RunState.STOPPED)},
+        "reports": {NODE: an_idle_report()},
+        "receipts": {RUN: (a_receipt(100),)},
+    }
     return training(**{**fields, **changes})
 
 
@@ -446,3 +451,18 @@ def test_a_ticks_actions_are_in_the_journal(room: Room) -> None:
     room.is_as(created())
     room.controller().tick("f")
     assert [entry.node for entry in room.story(EntryKind.OUTCOME)] == ["f/t/0", "f/t/1"]
+
+
+def test_an_attempt_ordered_again_goes_on_from_where_it_was_given_out(room: Room) -> None:
+    """Its controller died between giving the attempt out and ordering it."""
+    room.is_as(resumed())
+    with pytest.raises(Killed):
+        room.controller(when("order", _die), process=DEAD).tick("f")
+    room.controller().tick("f")
+    assignment = room.seen().orders[NODE].assignment
+    assert assignment is not None
+    assert (assignment.attempt, [receipt.step for receipt in assignment.resume]) == (2, [100])
+
+
+def _die() -> None:
+    raise Killed("order")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pulumi
 from pulumi_aws import iam
 
+from lifecycle.model import tags
 from lifecycle.model.fleet import FleetSpec, Mode
 from stacks import policies
 from stacks.ground import Ground
@@ -30,7 +31,7 @@ def declare(spec: FleetSpec, ground: Ground) -> Identity:
         path=ROLE_PATH,
         assume_role_policy=json.dumps(policies.node_trust(ground.names)),
         permissions_boundary=ground.boundary,
-        tags={"steady:owner": ground.names.owner, "steady:fleet": spec.fleet},
+        tags=tags.of_fleet(ground.names.owner, spec.fleet),
     )
     rights = policies.node_policy(
         ground.names, spec.fleet, "bundles/current", tuple(spec.secrets.values()), reads_peers=gangs

@@ -25,9 +25,6 @@ REPLACING = [
 ]
 """A change of these is a new machine. AWS's provider would stop and start for type and user data, unsaved."""
 
-LIFECYCLE_TAGS = (tags.STATE, tags.RUN, tags.FINGERPRINT)
-"""The controller's: Pulumi neither writes nor undoes them."""
-
 _GIB = 1024**3
 
 
@@ -72,7 +69,7 @@ def declare(spec: FleetSpec, placement: Placement, setting: Setting) -> ec2.Inst
             "volume_type": "gp3",
             "delete_on_termination": True,
         },
-        volume_tags={tags.OWNER: setting.owner, tags.FLEET: spec.fleet},
+        volume_tags=tags.of_fleet(setting.owner, spec.fleet),
         instance_initiated_shutdown_behavior="terminate",
         user_data=setting.user_data,
         user_data_replace_on_change=True,
@@ -109,6 +106,6 @@ def _options(placement: Placement, setting: Setting) -> pulumi.ResourceOptions:
         delete_before_replace=True,
         replace_on_changes=REPLACING,
         replacement_trigger=placement.incarnation,
-        ignore_changes=[f'tags["{name}"]' for name in LIFECYCLE_TAGS],
+        ignore_changes=[f'tags["{name}"]' for name in tags.LIFECYCLE],
         hooks=setting.hooks,
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pulumi
 from pulumi_aws import ec2, vpc
 
+from lifecycle.model import tags
 from lifecycle.model.fleet import FleetSpec
 
 
@@ -24,7 +25,7 @@ def declare(spec: FleetSpec, owner: str) -> Network:
     group = ec2.SecurityGroup(
         "nodes",
         description=f"Nodes of the fleet {spec.fleet}: nothing comes in",
-        tags={"steady:owner": owner, "steady:fleet": spec.fleet},
+        tags=tags.of_fleet(owner, spec.fleet),
     )
     out = vpc.SecurityGroupEgressRule(
         "out",

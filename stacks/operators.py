@@ -37,8 +37,6 @@ NETWORK_DESCRIBES = (
 )
 """The same, for making and removing security groups and for changing a profile in place."""
 
-LIFECYCLE_TAGS = [tags.FINGERPRINT, tags.RUN, tags.STATE]
-
 UNREACHABLE = (
     "iam:*AccessKey*",
     "iam:*LoginProfile",
@@ -80,7 +78,7 @@ def controller_machines(names: Names) -> Document:
             [names.ec2("instance")],
             _owned(names)
             | {
-                "ForAllValues:StringEquals": {"aws:TagKeys": LIFECYCLE_TAGS},
+                "ForAllValues:StringEquals": {"aws:TagKeys": list(tags.LIFECYCLE)},
                 "Null": {"aws:TagKeys": "false"},
             },
         ),

@@ -21,12 +21,19 @@ FINGERPRINT = "steady:fingerprint"
 IDENTITY = (OWNER, FLEET, POOL, NODE, INCARNATION)
 """Set in the call that creates the machine, never changed after."""
 
+LIFECYCLE = (FINGERPRINT, RUN, STATE)
+"""The controller's, set on a machine that lives: Pulumi neither writes nor undoes them."""
+
+
+def of_fleet(owner: str, fleet: str) -> dict[str, str]:
+    """The tags of what a whole fleet shares, and of what hangs on its machines."""
+    return {OWNER: owner, FLEET: fleet}
+
 
 def identity(owner: str, node: NodeName, incarnation: int) -> dict[str, str]:
     """The tags that say whose machine it is and which node it fills."""
     return {
-        OWNER: owner,
-        FLEET: node.fleet,
+        **of_fleet(owner, node.fleet),
         POOL: node.pool,
         NODE: str(node),
         INCARNATION: str(incarnation),

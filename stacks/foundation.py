@@ -22,15 +22,15 @@ async def declare(region: str) -> dict[str, Any]:
     """The foundation of `region`, which must be the provider's. Returns the stack's outputs."""
     _same_region(region)
     bucket, table, queue = storage.checkpoints(), storage.tracker(), signals.notices()
-    names = _names(region, bucket.bucket.id, table.name, queue.name)
-    storage.policed(bucket.bucket, names.apply(policies.bucket_policy))
+    names = _names(region, bucket.id, table.name, queue.name)
+    storage.policed(bucket, names.apply(policies.bucket_policy))
     signals.listened_to(queue, names.apply(policies.queue_policy))
     boundary = iam.Policy("boundary", name=BOUNDARY, policy=_document(names, policies.boundary))
     return {
-        "owner": bucket.bucket.id,
+        "owner": bucket.id,
         "region": region,
         "account": names.apply(lambda known: known.account),
-        "bucket": bucket.bucket.id,
+        "bucket": bucket.id,
         "table": table.name,
         "queue": queue.name,
         "queue_url": queue.url,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import pulumi
 from pulumi_aws import dynamodb, s3
@@ -18,49 +16,44 @@ BY_NODE = "by-node"
 _KEYS = (INDEX, "f"), (BY_NODE, "n")
 
 
-class Bucket(NamedTuple):
-    """The checkpoint bucket, and all that must be in place before anything is stored in it."""
-
-    bucket: s3.Bucket
-    settings: Sequence[pulumi.Resource]
-
-
-def checkpoints() -> Bucket:
+def checkpoints() -> s3.Bucket:
     """Versioned, encrypted, closed to the public; uploads that nobody finishes are dropped after a day."""
     bucket = s3.Bucket("checkpoints", opts=KEPT)
-    return Bucket(bucket, (*_protection(bucket), _upkeep(bucket)))
+    _protect(bucket)
+    _keep_up(bucket)
+    return bucket
 
 
-def _protection(bucket: s3.Bucket) -> tuple[pulumi.Resource, ...]:
-    kept = pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket))
-    return (
-        s3.BucketVersioning(
-            "checkpoints", bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=kept
-        ),
-        s3.BucketServerSideEncryptionConfiguration(
-            "checkpoints",
-            bucket=bucket.id,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=kept,
-        ),
-        s3.BucketPublicAccessBlock(
-            "checkpoints",
-            bucket=bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=kept,
-        ),
-        s3.BucketOwnershipControls(
-            "checkpoints", bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=kept
-        ),
+def _kept_with(bucket: s3.Bucket) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket))
+
+
+def _protect(bucket: s3.Bucket) -> None:
+    kept = _kept_with(bucket)
+    s3.BucketVersioning("checkpoints", bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=kept)
+    s3.BucketServerSideEncryptionConfiguration(
+        "checkpoints",
+        bucket=bucket.id,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        opts=kept,
+    )
+    s3.BucketPublicAccessBlock(
+        "checkpoints",
+        bucket=bucket.id,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=kept,
+    )
+    s3.BucketOwnershipControls(
+        "checkpoints", bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=kept
     )
 
 
-def _upkeep(bucket: s3.Bucket) -> pulumi.Resource:
+def _keep_up(bucket: s3.Bucket) -> None:
     """Old versions are a safety net for 30 days, not an archive."""
-    return s3.BucketLifecycleConfiguration(
+    s3.BucketLifecycleConfiguration(
         "checkpoints",
         bucket=bucket.id,
         rules=[
@@ -77,7 +70,7 @@ def _upkeep(bucket: s3.Bucket) -> pulumi.Resource:
                 "noncurrent_version_expiration": {"noncurrent_days": 30},
             },
         ],
-        opts=pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket)),
+        opts=_kept_with(bucket),
     )
 
 
@@ -86,7 +79,7 @@ def policed(bucket: s3.Bucket, policy: pulumi.Output[dict[str, object]]) -> s3.B
         "checkpoints",
         bucket=bucket.id,
         policy=policy.apply(json.dumps),
-        opts=pulumi.ResourceOptions.merge(KEPT, pulumi.ResourceOptions(parent=bucket)),
+        opts=_kept_with(bucket),
     )
 
 

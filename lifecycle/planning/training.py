@@ -29,7 +29,11 @@ def another(view: NodeView) -> Decision | None:
     report = view.report
     if report is None or report.phase is Phase.IDLE or view.pool is None or report.run in (None, view.run_id):
         return None
-    evidence = f"it trains {report.run}, declared is {view.run_id}: save, stop, start that one"
+    return _ended_first(view, f"it trains {report.run}, declared is {view.run_id}: save, stop, start that one")
+
+
+def _ended_first(view: NodeView, evidence: str) -> Decision:
+    """What trains is no longer what is declared: it is saved and ended, then its agent's word is waited for."""
     purpose = Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation))
     ended = wait(view, "its agent's word that the attempt has ended")
     return emptied_first(view, Kind.STOP, purpose, Reason(cause=Cause.DRIFT, evidence=evidence), ended)
@@ -41,7 +45,7 @@ def running(view: NodeView) -> Decision | None:
     if attempt is None or not attempt.open:
         return None
     if view.pool is not None and attempt.fingerprint != attempts.fingerprint(view.pool):
-        return _changed(view)
+        return _ended_first(view, "its train section changed: save, stop, start again from there")
     order = view.order
     if order is None or order.assignment is None or order.assignment.attempt != attempt.number:
         return _order_again(view, attempt)
@@ -70,14 +74,6 @@ def _stale(view: NodeView, attempt: Attempt, order: Order) -> Decision | None:
         order, number=order.number + 1, desired=Desired.SAVED, save=save, at=view.now, reason=reason.evidence
     )
     return act(view, Kind.SAVE, reason, Instruct(order=asked))
-
-
-def _changed(view: NodeView) -> Decision:
-    reason = Reason(cause=Cause.DRIFT, evidence="its train section changed: save, stop, start again from there")
-    purpose = Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation))
-    return emptied_first(
-        view, Kind.STOP, purpose, reason, wait(view, "its agent's word that the attempt has ended")
-    )
 
 
 def _called_off(view: NodeView) -> Decision:

@@ -127,6 +127,7 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     machines: Mapping[str, list[Machine]]
     claims: Mapping[str, list[Incarnation]]
     holds: Mapping[str | None, list[Hold]]
+    allowed: frozenset[str]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
@@ -148,7 +149,7 @@ def _shelves(observed: Observed, now: float) -> _Shelves:
     for hold in observed.holds:
         if hold.kind in _STRICTNESS and hold.active(now):
             holds[hold.node].append(hold)
-    return _Shelves(machines=machines, claims=claims, holds=holds)
+    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=frozenset(observed.allowances))
 
 
 def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
@@ -186,7 +187,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         run_id=run_id,
         run=run,
         receipts=resumable,
-        allowed=frozenset(observed.allowances),
+        allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
     )
 

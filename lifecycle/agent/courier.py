@@ -8,7 +8,6 @@ place by one rename.
 from __future__ import annotations
 
 import hashlib
-import os
 import queue
 import shutil
 import threading
@@ -31,7 +30,7 @@ from lifecycle.model.ids import checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.ports.checkpoints import ObjectStore
 from lifecycle.ports.trainer import LocalCheckpoint
-from lifecycle.system.files import sync_directory, sync_file
+from lifecycle.system.files import open_itself, sync_directory, sync_file
 
 
 class Ship(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,5 +246,5 @@ def _same(manifest: Manifest, target: Path) -> bool:
 
 
 def _digest(file: Path) -> str:
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
+    with open_itself(file) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,11 @@ def read_record(path: Path, kind: type[T]) -> T | None:
         return decode(path.read_bytes(), kind)
     except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, ValueError):
         return None
+
+
+def open_itself(path: Path) -> BufferedReader:
+    """The file of this name for reading, never one that a link of this name points to. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def sync_directory(path: Path) -> None:

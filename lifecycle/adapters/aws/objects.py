@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +18,7 @@ from lifecycle.adapters.aws.session import answers, code_of
 from lifecycle.adapters.aws.uploads import PART, Place, abort, checksum, part_size, upload
 from lifecycle.model.errors import Conflict
 from lifecycle.ports.checkpoints import Digest, Moved
+from lifecycle.system.files import open_itself
 
 BATCH = 1000
 """S3 removes no more in one call."""
@@ -38,7 +39,7 @@ class S3Store:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def put_file(self, key: str, source: Path, moved: Moved) -> Digest:
-        with _opened(source) as file:
+        with open_itself(source) as file:
             size = os.fstat(file.fileno()).st_size
             if size < PART:
                 return self._put_small(key, file.read(), moved)
@@ -144,7 +145,3 @@ def _failure(failed: list[dict[str, str]]) -> ClientError:
     first = failed[0]
     said = f"{first.get('Key')}: {first.get('Message')} ({len(failed)} objects stay)"
     return ClientError({"Error": {"Code": first.get("Code", ""), "Message": said}}, "DeleteObjects")
-
-
-def _opened(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from lifecycle.model.errors import Conflict, Unreadable
 from lifecycle.ports.checkpoints import Digest, Moved
-from lifecycle.system.files import sync_directory, write_whole
+from lifecycle.system.files import open_itself, sync_directory, write_whole
 
 CHUNK = 1024 * 1024
 
@@ -25,7 +25,7 @@ class DirectoryStore:
         target = self._place(key)
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            with _opened(source) as reading, beside.open("wb") as writing:
+            with open_itself(source) as reading, beside.open("wb") as writing:
                 digest = _copy(reading, writing, moved)
             beside.replace(target)
             sync_directory(target.parent)
@@ -56,7 +56,7 @@ class DirectoryStore:
 
     def get_file(self, key: str, target: Path, moved: Moved) -> Digest | None:
         try:
-            reading = _opened(self._root / key)
+            reading = open_itself(self._root / key)
         except FileNotFoundError:
             self._must_exist()
             return None
@@ -103,10 +103,6 @@ class DirectoryStore:
             f"{self._root}: the checkpoint store does not answer: {error.strerror}",
             fix="it is tried again; see to the disk",
         )
-
-
-def _opened(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def _copy(reading: BinaryIO, writing: BinaryIO, moved: Moved) -> Digest:

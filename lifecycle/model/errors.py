@@ -73,6 +73,13 @@ class LeaseHeld(SteadyError):
 class LostLease(SteadyError):
     exit_code = 4
 
+    @classmethod
+    def of(cls, fleet: str) -> LostLease:
+        """A fenced write came too late: somebody else holds the fleet's lease now."""
+        return cls(
+            f"{fleet}: another controller took over", fix="nothing: the other one goes on; run again to look"
+        )
+
 
 class PartlyDone(SteadyError):
     exit_code = 5

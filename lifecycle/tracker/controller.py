@@ -118,7 +118,7 @@ class ControllerTracker:
         """Raises LostLease when we were overtaken: asked before a call that carries no fence itself."""
         row = self._table.get(fleet, guard.kind, guard.name)
         if (row.version if row else 0) != guard.version:
-            raise LostLease(f"{fleet}: another controller took over", fix="nothing: the other one goes on")
+            raise LostLease.of(fleet)
 
     def claim_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         """The creation claim. Raises Conflict when that incarnation was claimed before."""

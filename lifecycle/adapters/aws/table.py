@@ -202,7 +202,7 @@ class DynamoTable:
         if standing is not None and standing.token == change.values[":token"]["S"]:
             return expect + 1
         if outcome.fate is Fate.FENCED:
-            raise _lost(fleet)
+            raise LostLease.of(fleet)
         if not outcome.sure and (standing is None or standing.version > expect + 1):
             raise Unreadable(
                 f"{change.key.sk}: an answer of DynamoDB was lost, and others have written since",
@@ -219,7 +219,7 @@ class DynamoTable:
             if outcome.fate is Fate.DONE or (seen and not outcome.sure and self._gone(key, seen)):
                 return
             if outcome.fate is Fate.FENCED:
-                raise _lost(fleet)
+                raise LostLease.of(fleet)
         raise _overtaken(key)
 
     def _gone(self, key: Key, seen: Item) -> bool:
@@ -324,12 +324,6 @@ def _only(fleet: str, items: Iterator[Item]) -> Iterator[Item]:
 
 def _row(item: Item) -> Row:
     return Row(item.key.name, item.version, item.body)
-
-
-def _lost(fleet: str) -> LostLease:
-    return LostLease(
-        f"{fleet}: another controller took over", fix="nothing: the other one goes on; run again to look"
-    )
 
 
 def _overtaken(key: Key) -> Unreadable:

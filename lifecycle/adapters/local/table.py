@@ -179,7 +179,4 @@ class SqliteTable:
 
     def _check(self, connection: sqlite3.Connection, fleet: str, guard: Guard | None) -> None:
         if guard is not None and self._version(connection, fleet, guard.kind, guard.name) != guard.version:
-            raise LostLease(
-                f"{fleet}: another controller took over",
-                fix="nothing: the other one goes on; run again to look",
-            )
+            raise LostLease.of(fleet)

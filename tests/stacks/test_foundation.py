@@ -8,8 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from lifecycle.adapters.aws import items, wake
 from lifecycle.adapters.aws.table import definition
-from stacks import signals
+from stacks import names, signals
 from stacks.program import program
 from tests.stacks.recording import ACCOUNT, Recorder, run
 
@@ -85,6 +86,17 @@ def test_every_kind_of_notice_has_a_rule_into_the_queue(declared: Recorder) -> N
     assert rules == signals.PATTERNS
     assert set(targets) == set(rules)
     assert {arn.rpartition(":")[2] for arn in targets.values()} == {"notices-1a2b3c4"}
+
+
+def test_what_the_rules_send_is_what_wakes_a_controller() -> None:
+    sent = {kind for pattern in signals.PATTERNS.values() for kind in pattern["detail-type"]}
+    assert sent == wake.KINDS
+
+
+def test_the_partitions_that_policies_open_are_those_that_the_tracker_writes() -> None:
+    machine = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"
+    assert names.fleet_partition("vision") == items.of_fleet("vision")
+    assert names.node_partition(machine) == items.of_writer(machine)
 
 
 def test_only_this_accounts_rules_may_send(declared: Recorder) -> None:

@@ -18,6 +18,7 @@ from lifecycle.model.world import Machine
 from lifecycle.system import processes
 from lifecycle.system.files import read_record
 from tests.builders import a_placement
+from tests.unit.adapters.metadata_service import Service
 
 PATIENCE = 30.0
 
@@ -91,5 +92,12 @@ class Premises:
 @pytest.fixture
 def premises(tmp_path: Path) -> Iterator[Premises]:
     built = Premises(tmp_path / "state")
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Service]:
+    built = Service()
     yield built
     built.close()

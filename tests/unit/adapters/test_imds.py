@@ -9,45 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from lifecycle.adapters.local import imds
-from lifecycle.adapters.local.imds import MetadataServer
-from lifecycle.adapters.local.layout import MachineRecord, StandingNotice
-from lifecycle.model import tags
-from lifecycle.model.fleet import Market
-from lifecycle.model.ids import NodeName
+from lifecycle.adapters.local.layout import StandingNotice
 from lifecycle.model.states import Cause
 from tests.builders import NODE, NOW
+from tests.unit.adapters.metadata_service import Service
 
 TTL, TOKEN = "X-aws-ec2-metadata-token-ttl-seconds", "X-aws-ec2-metadata-token"
-
-RECORD = MachineRecord(
-    id="l-1",
-    fleet="f",
-    node=NODE,
-    incarnation=2,
-    market=Market.ON_DEMAND,
-    created_at=NOW,
-    tags=tags.identity("owner-1", NodeName.parse(NODE), 2),
-    instance_type="small",
-    zone="z1",
-)
-
-
-class Service:
-    """A service for all tests of a module: to stop one takes half a second."""
-
-    def __init__(self) -> None:
-        self.standing: list[StandingNotice] = []
-        self.server = MetadataServer(RECORD, lambda: self.standing)
-
-    def fresh(self) -> Service:
-        """As if nobody had asked it yet."""
-        self.standing.clear()
-        self.server._tokens.clear()
-        return self
-
-    def close(self) -> None:
-        self.server._server.shutdown()
-        self.server._server.server_close()
 
 
 class Visit:
@@ -72,13 +39,6 @@ class Visit:
 
     def close(self) -> None:
         self._connection.close()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Service]:
-    built = Service()
-    yield built
-    built.close()
 
 
 @pytest.fixture

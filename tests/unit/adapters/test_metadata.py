@@ -17,7 +17,7 @@ from lifecycle.adapters.metadata import InstanceMetadata
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.states import Cause
 from tests.builders import NODE, NOW
-from tests.unit.adapters.test_imds import RECORD, Service
+from tests.unit.adapters.metadata_service import RECORD, Service
 from tests.unit.agent.doubles import HandClock
 
 
@@ -27,13 +27,6 @@ class Asked:
     def __init__(self, service: Service) -> None:
         self.standing, self.server = service.standing, service.server
         self.client = InstanceMetadata(HandClock(), f"http://127.0.0.1:{self.server.port}/")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Service]:
-    built = Service()
-    yield built
-    built.close()
 
 
 @pytest.fixture

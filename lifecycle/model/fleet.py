@@ -1,6 +1,6 @@
 """Desired: what one spec file declares. Frozen values with the defaults of `specs/fleet.schema.json`.
 
-The schema is the contract people read; `tests/unit/test_schema.py` proves that both say the same.
+The schema is the contract people read; `tests/unit/specfile/test_schema.py` proves that both say the same.
 Units: durations are seconds (`Duration`), sizes are bytes (`Size`), prices are dollars per hour.
 """
 

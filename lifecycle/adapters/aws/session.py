@@ -1,7 +1,7 @@
 """The only maker of AWS clients: explicit timeouts and retries, the account checked before anything is used.
 
-Errors of botocore end here: what a person can mend is NotAuthorised or WrongUsage, with the fix; everything
-else is Unreadable, from which nothing follows.
+Errors of botocore end here: a missing region or right says what to mend; everything else is
+Unreadable, from which nothing follows.
 """
 
 from __future__ import annotations

@@ -63,6 +63,19 @@ class Incarnation(Record, frozen=True, kw_only=True):
     instance: str | None = None
     ended_at: float | None = None
     cause: Cause | None = None
+    tried_at: float | None = None
+    """Its creation was begun, and how that ended is not known yet."""
+
+
+class Shortage(Record, frozen=True, kw_only=True):
+    """The provider had no machine of this market, type and zone: since when without a break, and when last."""
+
+    market: Market
+    instance_type: str
+    zone: str
+    since: float
+    at: float
+    said: str = ""
 
 
 class DrainClaim(Record, frozen=True, kw_only=True):

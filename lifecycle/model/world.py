@@ -19,6 +19,7 @@ from lifecycle.model.records import (
     Receipt,
     Report,
     Run,
+    Shortage,
     SpecRecord,
     Tick,
 )
@@ -70,6 +71,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """Of the runs that may need a resume point: sound receipts, greatest (epoch, step) first."""
     holds: tuple[Hold, ...] = ()
     allowances: Mapping[str, Allowance] = {}
+    shortages: tuple[Shortage, ...] = ()
+    shared: tuple[str, ...] = ()
+    """What the fleet's machines share and is not as declared, a line each, when this tick asked."""
     rejections: frozenset[str] = frozenset()
     """Digests of receipts whose objects turned out unsound."""
     last_tick: Tick | None = None

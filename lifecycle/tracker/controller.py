@@ -22,6 +22,7 @@ from lifecycle.model.records import (
     Record,
     Report,
     Run,
+    Shortage,
     SpecRecord,
     Tick,
 )
@@ -41,6 +42,7 @@ _CORE = (
     rows.REJECTION,
     rows.HOLD,
     rows.ALLOWANCE,
+    rows.SHORTAGE,
     rows.TICK,
 )
 
@@ -72,6 +74,7 @@ class ControllerTracker:
             runs=_each(found[rows.RUN], Run),
             holds=tuple(_each(found[rows.HOLD], Hold).values()),
             allowances=_each(found[rows.ALLOWANCE], Allowance),
+            shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
             last_tick=_each(found[rows.TICK], Tick).get(fleet),
         )
@@ -127,6 +130,14 @@ class ControllerTracker:
 
     def put_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         self._put(fleet, rows.INCARNATION, rows.incarnation_name(claim.node, claim.number), claim, guard)
+
+    def note_shortage(self, fleet: str, shortage: Shortage, guard: Guard | None) -> None:
+        name = rows.shortage_name(shortage.market, shortage.instance_type, shortage.zone)
+        self._put(fleet, rows.SHORTAGE, name, shortage, guard)
+
+    def forget_shortage(self, fleet: str, shortage: Shortage, guard: Guard | None) -> None:
+        name = rows.shortage_name(shortage.market, shortage.instance_type, shortage.zone)
+        self._table.remove(fleet, rows.SHORTAGE, name, guard=guard)
 
     def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
         """Gives out an epoch, once. Returns the attempt that stands under that number."""

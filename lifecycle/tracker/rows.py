@@ -14,6 +14,7 @@
 | rejection   | digest                        | controller |
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
+| shortage    | market/type/zone              | controller |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
 """
@@ -32,12 +33,17 @@ ATTEMPT = "attempt"
 REJECTION = "rejection"
 HOLD = "hold"
 ALLOWANCE = "allowance"
+SHORTAGE = "shortage"
 LEASE = "lease"
 TICK = "tick"
 
 
 def incarnation_name(node: str, number: int) -> str:
     return f"{node}#{number:06d}"
+
+
+def shortage_name(market: str, instance_type: str, zone: str) -> str:
+    return f"{market}/{instance_type}/{zone}"
 
 
 def attempt_name(run: str, number: int) -> str:

@@ -145,6 +145,16 @@ class LocalProvider:
                 self._direct(machine, Want(power=Power.TERMINATED))
         return [self._converge(fleet, placement) for placement in placements]
 
+    def differences(self, fleet: str) -> Sequence[str]:  # noqa: ARG002
+        """Machines of this computer share nothing."""
+        return ()
+
+    def share(self, fleet: str) -> None:
+        """Nothing is shared."""
+
+    def dismantle(self, fleet: str) -> None:
+        """Nothing is shared."""
+
     def _converge(self, fleet: str, placement: Placement) -> Outcome:
         with self._slot(placement.node):
             for machine in self._live(fleet, placement.node):

@@ -64,6 +64,8 @@ def _print_status(context: Context, status: FleetStatus) -> None:
     context.show(f"{status.fleet}: {status.sentence}")
     for hold in status.holds:
         context.show(f"held: {hold.node or status.fleet}: {hold.kind} by {hold.by}: {hold.reason}")
+    for condition in status.conditions:
+        context.show(f"{condition.reason}: {condition.message}")
     if status.nodes:
         context.show(rendered(status_table(status), color=context.color))
 

@@ -8,7 +8,7 @@ next tick does not put right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,10 +16,11 @@ import msgspec
 from lifecycle.model import plan as steps
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.plan import Action, Facts, Plan
-from lifecycle.model.records import Entry, EntryKind, Placement
+from lifecycle.model.records import Entry, EntryKind, Incarnation, Placement, Shortage
+from lifecycle.planning import capacity
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
-from lifecycle.ports.provisioner import Provisioner
+from lifecycle.ports.provisioner import Outcome, Provisioner
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
 
@@ -48,6 +49,7 @@ class Executor:
             steps.GiveOut: self._give_out,
             steps.Instruct: self._instruct,
             steps.EndStray: self._end_stray,
+            steps.Share: self._share,
         }
 
     def record(self, facts: Facts) -> None:
@@ -67,17 +69,32 @@ class Executor:
             tracker.lift(fleet, hold, guard)
         for instance in facts.spent_allowances:
             tracker.spend_allowance(fleet, instance, guard)
+        for shortage in facts.over:
+            tracker.forget_shortage(fleet, shortage, guard)
         for entry in facts.entries:
             tracker.journal(fleet, entry)
 
-    def execute(self, plan: Plan) -> tuple[str, ...]:
-        """Carries the plan out; returns one line per action that failed. Raises LostLease."""
+    def execute(self, plan: Plan, shortages: Sequence[Shortage] = ()) -> tuple[str, ...]:
+        """Carries the plan out; returns one line per action that failed. Raises LostLease.
+
+        `shortages` are those known before: a refusal that goes on keeps its beginning.
+        """
         errors: list[str] = []
         machines = [action for action in plan.actions if _converges(action)]
         for number, action in enumerate(plan.actions):
             if action not in machines:
                 errors += self._one(self._op(number), action)
-        return (*errors, *self._machines(plan, machines))
+        errors += self._machines(plan, machines, shortages)
+        return (*errors, *self._label(plan))
+
+    def dismantle(self) -> tuple[str, ...]:
+        """Removes what the fleet's machines shared; returns one line when that failed. Raises LostLease."""
+        self._tracker.confirm(self._fleet, self._guard)
+        try:
+            self._provisioner.dismantle(self._fleet)
+        except SteadyError as failed:
+            return (f"{self._fleet}: {failed.what}",)
+        return ()
 
     def _op(self, number: int) -> str:
         """Unique per action: the lease's version grows with every tick."""
@@ -96,10 +113,10 @@ class Executor:
             yield f"{action.node}: {error}"
         self._conclude(op, action, error)
 
-    def _machines(self, plan: Plan, actions: list[Action]) -> Iterator[str]:
+    def _machines(self, plan: Plan, actions: list[Action], shortages: Sequence[Shortage]) -> Iterator[str]:
         """Placements and creation claims first, then one call for all nodes whose machines change."""
         ready: dict[str, tuple[str, Action]] = {}
-        placements = []
+        placements: list[Placement] = []
         for number, action in enumerate(actions):
             op = self._op(1000 + number)
             self._intend(op, action)
@@ -115,10 +132,73 @@ class Executor:
         if not placements:
             return
         self._recheck(plan)
-        for outcome in self._provisioner.converge(self._fleet, placements):
-            self._conclude(*ready[outcome.node], outcome.error)
-            if outcome.error:
-                yield f"{outcome.node}: {outcome.error}"
+        outcomes = self._converged(placements)
+        noted = self._noted(outcomes, placements, shortages)
+        for outcome in outcomes:
+            error = outcome.error or noted or self._end_orphan(outcome)
+            self._conclude(*ready[outcome.node], error)
+            if error:
+                yield f"{outcome.node}: {error}"
+
+    def _converged(self, placements: Sequence[Placement]) -> Sequence[Outcome]:
+        """What became of each; when the provisioner itself failed, nobody can tell."""
+        try:
+            return self._provisioner.converge(self._fleet, placements)
+        except LostLease:
+            raise
+        except SteadyError as failed:
+            return [Outcome(node=each.node, error=failed.what, uncertain=True) for each in placements]
+
+    def _noted(
+        self, outcomes: Iterable[Outcome], placements: Iterable[Placement], shortages: Sequence[Shortage]
+    ) -> str:
+        """Writes what the outcomes say of claims and capacity; says what went wrong in that."""
+        asked = {each.node: each for each in placements if each.present}
+        told = [(asked[outcome.node], outcome) for outcome in outcomes if outcome.node in asked]
+        try:
+            claims = self._tracker.incarnations(self._fleet, [(p.node, p.incarnation) for p, _ in told])
+            for placement, outcome in told:
+                claim = claims.get((placement.node, placement.incarnation))
+                self._note(placement, outcome, claim, shortages)
+        except LostLease:
+            raise
+        except SteadyError as failed:
+            return failed.what
+        return ""
+
+    def _note(
+        self, placement: Placement, outcome: Outcome, claim: Incarnation | None, shortages: Sequence[Shortage]
+    ) -> None:
+        """The shortage first: a claim that was closed is not looked at again."""
+        now = self._clock.now()
+        if outcome.no_capacity:
+            shortage = capacity.refused(placement, outcome.error, shortages, now)
+            self._tracker.note_shortage(self._fleet, shortage, self._guard)
+        known = _learned(claim, outcome, now) if claim else None
+        if known is not None and known != claim:
+            self._tracker.put_incarnation(self._fleet, known, self._guard)
+
+    def _end_orphan(self, outcome: Outcome) -> str:
+        """A machine that was to go and that the provisioner does not keep: nobody else would end it."""
+        if outcome.orphan is None:
+            return ""
+        try:
+            self._end_stray(steps.EndStray(machine=outcome.orphan))
+        except LostLease:
+            raise
+        except SteadyError as failed:
+            return failed.what
+        return ""
+
+    def _label(self, plan: Plan) -> Iterator[str]:
+        """Bookkeeping for people: not journalled, and no reason to stop."""
+        if not plan.labels:
+            return
+        self._tracker.confirm(self._fleet, self._guard)
+        try:
+            self._compute.label(plan.labels)
+        except SteadyError as failed:
+            yield f"labels of {self._fleet}: {failed.what}"
 
     def _claimed(self, action: Action) -> Placement:
         """The placement first: a claim whose writer died is found by it, and taken up by the next tick."""
@@ -156,6 +236,10 @@ class Executor:
         self._tracker.confirm(self._fleet, self._guard)
         self._compute.end_stray(step.machine)
 
+    def _share(self, _: steps.Share) -> None:
+        self._tracker.confirm(self._fleet, self._guard)
+        self._provisioner.share(self._fleet)
+
     def _give_out(self, step: steps.GiveOut) -> None:
         """The epoch first, by a conditional write; a predecessor's unused one is taken up instead."""
         standing = self._tracker.give_out(self._fleet, step.attempt, self._guard)
@@ -177,13 +261,23 @@ class Executor:
             at=self._clock.now(),
             kind=kind,
             what=f"{action.kind}: {' + '.join(_word(step) for step in action.steps)}",
-            node=action.node,
+            node=None if action.node == self._fleet else action.node,
             op=op,
             cause=action.reason.cause,
             evidence=action.reason.evidence,
             result=result,
         )
         self._tracker.journal(self._fleet, entry)
+
+
+def _learned(claim: Incarnation, outcome: Outcome, now: float) -> Incarnation:
+    return capacity.learned(
+        claim,
+        failed=bool(outcome.error),
+        no_capacity=outcome.no_capacity,
+        uncertain=outcome.uncertain,
+        now=now,
+    )
 
 
 def _converges(action: Action) -> bool:
@@ -205,4 +299,5 @@ _WORDS: dict[type, str] = {
     steps.GiveOut: "give out an attempt",
     steps.Instruct: "order the attempt again",
     steps.EndStray: "end the stray machine",
+    steps.Share: "make what the machines share as declared",
 }

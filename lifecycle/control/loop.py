@@ -13,9 +13,9 @@ import msgspec
 from lifecycle.control.execute import Executor
 from lifecycle.control.observe import observe, with_receipts
 from lifecycle.control.upkeep import Upkeep
-from lifecycle.model.errors import LostLease, TimedOut
+from lifecycle.model.errors import LostLease, SteadyError, TimedOut, Unreadable
 from lifecycle.model.fleet import FleetSpec
-from lifecycle.model.plan import Plan
+from lifecycle.model.plan import Plan, Share, Waiting
 from lifecycle.model.records import SpecRecord, Tick
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
@@ -28,8 +28,23 @@ from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
-BUSY_PAUSE, WAITING_PAUSE, SETTLED_PAUSE = 0.2, 1.0, 5.0
 LEASE_WAIT = 30.0
+
+ASK_SHARED_EVERY = 300.0
+"""Seconds between two looks at what machines share: a look is a preview of its own."""
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between two ticks: while something is being done, is waited for, or is as it should be."""
+
+    busy: float = 0.2
+    waiting: float = 1.0
+    settled: float = 5.0
+
+
+LOCAL = Pace()
+AWS = Pace(busy=2.0, waiting=5.0, settled=15.0)
+"""Every tick is a call or more that AWS counts."""
 
 
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,53 +69,76 @@ class Controller:
         clock: Clock,
         wake: Wake,
         who: str,
+        pace: Pace = LOCAL,
     ) -> None:
         self._tracker, self._leases, self._clock, self._wake = tracker, leases, clock, wake
         self._compute, self._provisioner, self._upkeep, self._who = compute, provisioner, upkeep, who
+        self._pace = pace
+        self._asked: dict[str, float] = {}
 
-    def look(self, fleet: str, spec: FleetSpec | None = None) -> tuple[Observed, Plan]:
-        """What a tick would see and plan now (for `spec`, else the one of record). Writes nothing."""
+    def look(self, fleet: str, spec: FleetSpec | None = None, *, share: bool = False) -> tuple[Observed, Plan]:
+        """What a tick would see and plan now (for `spec`, else the one of record). Writes nothing.
+
+        With `share` it asks what the machines share, as the first tick of `apply` does.
+        """
         now = self._clock.now()
         observed = observe(fleet, self._compute, self._tracker)
         observed = apply_facts(observed, settle(observed, now))
-        return self._planned(observed, spec or desired(observed.record), now)
+        if share:
+            observed, _ = self._asked_shared(observed)
+        return self._planned(observed, spec or desired(observed.record), now, share=share)
 
-    def tick(self, fleet: str, *, wait: float = LEASE_WAIT, upkeep: bool = False) -> Ticked:
-        """One pass. Raises LeaseHeld when another controller ticks this fleet for longer than `wait`."""
+    def tick(self, fleet: str, *, wait: float = LEASE_WAIT, upkeep: bool = False, share: bool = False) -> Ticked:
+        """One pass. Raises LeaseHeld when another controller ticks this fleet for longer than `wait`.
+
+        With `upkeep` the store is pruned and differences in what machines share are looked for now and then;
+        with `share` they are looked for, and made as declared.
+        """
         with self._leases.held(fleet, wait=wait) as guard:
-            return self._tick(fleet, guard, upkeep=upkeep)
+            return self._tick(fleet, guard, upkeep=upkeep, share=share)
 
-    def _tick(self, fleet: str, guard: Guard, *, upkeep: bool) -> Ticked:
+    def _tick(self, fleet: str, guard: Guard, *, upkeep: bool, share: bool) -> Ticked:
         began, now = self._clock.monotonic(), self._clock.now()
         executor = self._executor(fleet, guard)
         observed = observe(fleet, self._compute, self._tracker)
         facts = settle(observed, now)
         executor.record(facts)
-        observed, plan = self._planned(apply_facts(observed, facts), desired(observed.record), now)
-        errors = executor.execute(plan)
+        observed, notes = apply_facts(observed, facts), NOTHING
+        if share or (upkeep and self._due(fleet)):
+            observed, notes = self._asked_shared(observed)
+        observed, plan = self._planned(observed, desired(observed.record), now, share=share)
+        errors = executor.execute(plan, observed.shortages)
         if upkeep and observed.machines is not None:
             errors += self._upkeep.tidy(observed, guard)
-        self._finish_destroy(observed, plan, guard)
-        record = Tick(
-            fleet=fleet,
-            at=now,
-            by=self._who,
-            generation=plan.generation,
-            actions=len(plan.actions),
-            refused=len(plan.refusals),
-            waiting=len(plan.waiting),
-            errors=errors,
-            seconds=round(self._clock.monotonic() - began, 3),
-            nodes_seen=sum(machine.live for machine in observed.machines or ()),
-        )
+        left = self._finish_destroy(executor, observed, plan, guard)
+        plan, errors = _waits_for(plan, left), errors + left
+        seconds = round(self._clock.monotonic() - began, 3)
+        record = _record(observed, plan, at=now, by=self._who, errors=errors, notes=notes, seconds=seconds)
         self._tracker.tick(record, guard)
         return Ticked(observed=observed, plan=plan, record=record)
 
-    def _planned(self, observed: Observed, spec: FleetSpec | None, now: float) -> tuple[Observed, Plan]:
+    def _due(self, fleet: str) -> bool:
+        asked = self._asked.get(fleet)
+        return asked is None or self._clock.monotonic() - asked >= ASK_SHARED_EVERY
+
+    def _asked_shared(self, observed: Observed) -> tuple[Observed, tuple[str, ...]]:
+        """The observation with what differs in what machines share; a look that fails is a note, no stop."""
+        if desired(observed.record) is None:
+            return observed, ()
+        self._asked[observed.fleet] = self._clock.monotonic()
+        try:
+            found = tuple(self._provisioner.differences(observed.fleet))
+        except SteadyError as failed:
+            return observed, (f"what the machines share was not looked at: {failed.what}",)
+        return msgspec.structs.replace(observed, shared=found), ()
+
+    def _planned(
+        self, observed: Observed, spec: FleetSpec | None, now: float, *, share: bool = False
+    ) -> tuple[Observed, Plan]:
         if spec is None and observed.record is None:
             return observed, Plan(fleet=observed.fleet, generation=0)
         observed = with_receipts(spec, observed, self._tracker)
-        return observed, planner.plan(spec, observed, now)
+        return observed, planner.plan(spec, observed, now, share=share)
 
     def _executor(self, fleet: str, guard: Guard) -> Executor:
         return Executor(
@@ -112,12 +150,16 @@ class Controller:
             clock=self._clock,
         )
 
-    def _finish_destroy(self, observed: Observed, plan: Plan, guard: Guard) -> None:
-        """The record goes last, when no machine is left: a destroy that was cut short goes on."""
+    def _finish_destroy(self, executor: Executor, observed: Observed, plan: Plan, guard: Guard) -> tuple[str, ...]:
+        """The record goes last, when nothing else is left: a destroy that was cut short goes on."""
         destroying = observed.record is not None and observed.record.destroying
         live = observed.machines is None or any(machine.live for machine in observed.machines)
-        if destroying and plan.settled and not plan.refusals and not live:
+        if not destroying or not plan.settled or plan.refusals or live:
+            return ()
+        left = executor.dismantle()
+        if not left:
             self._tracker.remove_spec(observed.fleet, guard)
+        return left
 
     def until(
         self,
@@ -127,27 +169,38 @@ class Controller:
         timeout: float,
         seen: Callable[[Ticked], None] = lambda _: None,
         upkeep: bool = False,
-        longest_pause: float = SETTLED_PAUSE,
+        share: bool = False,
+        longest_pause: float | None = None,
     ) -> Ticked:
-        """Ticks until `done`; raises TimedOut after `timeout` seconds, with what was waited for."""
+        """Ticks until `done`; raises TimedOut after `timeout` seconds, with what was waited for.
+
+        With `share` that includes what the machines share. A world that could be read once is looked at again.
+        """
         deadline = self._clock.monotonic() + timeout
+        ticked: Ticked | None = None
         while True:
             try:
-                ticked = self.tick(fleet, upkeep=upkeep)
-            except LostLease:
-                if self._clock.monotonic() >= deadline:
+                ticked = self.tick(fleet, upkeep=upkeep, share=share)
+            except (LostLease, Unreadable) as error:
+                blind = isinstance(error, Unreadable)
+                if self._clock.monotonic() >= deadline or (blind and ticked is None):
                     raise
-                continue  # overtaken in the middle: the next tick plans anew
+                if blind:
+                    self._wake.wait(self._pace.waiting)
+                continue  # overtaken, or blind for a moment: the next tick plans anew
             seen(ticked)
-            if done(ticked):
+            share = share and bool(ticked.record.shared)
+            if done(ticked) and not share:
                 return ticked
             if self._clock.monotonic() >= deadline:
                 raise _timed_out(fleet, ticked.plan, timeout)
             self.pause(ticked.plan, longest_pause)
 
-    def pause(self, plan: Plan, at_most: float = SETTLED_PAUSE) -> None:
+    def pause(self, plan: Plan, at_most: float | None = None) -> None:
         """Waits as long as the plan allows, or until somebody rings."""
-        longest = BUSY_PAUSE if plan.actions else WAITING_PAUSE if plan.waiting else at_most
+        pace = self._pace
+        settled = pace.settled if at_most is None else max(at_most, pace.busy)
+        longest = pace.busy if plan.actions else pace.waiting if plan.waiting else settled
         now = self._clock.now()
         due = [waiting.until - now for waiting in plan.waiting if waiting.until is not None]
         self._wake.wait(max(0.0, min([longest, *(seconds for seconds in due if seconds > 0)])))
@@ -156,6 +209,46 @@ class Controller:
 def desired(record: SpecRecord | None) -> FleetSpec | None:
     """The spec to make true: that of record; nothing once the fleet is being destroyed."""
     return record.spec if record is not None and not record.destroying else None
+
+
+NOTHING: tuple[str, ...] = ()
+
+
+def _record(
+    observed: Observed,
+    plan: Plan,
+    *,
+    at: float,
+    by: str,
+    errors: tuple[str, ...],
+    notes: tuple[str, ...],
+    seconds: float,
+) -> Tick:
+    return Tick(
+        fleet=plan.fleet,
+        at=at,
+        by=by,
+        generation=plan.generation,
+        actions=len(plan.actions),
+        refused=len(plan.refusals),
+        waiting=len(plan.waiting),
+        errors=errors,
+        notes=notes,
+        shared=() if _shared(plan, errors) else observed.shared,
+        seconds=seconds,
+        nodes_seen=sum(machine.live for machine in observed.machines or ()),
+    )
+
+
+def _shared(plan: Plan, errors: tuple[str, ...]) -> bool:
+    """Whether this tick made what the machines share as declared."""
+    tried = any(isinstance(step, Share) for action in plan.actions for step in action.steps)
+    return tried and not any(error.startswith(f"{plan.fleet}: ") for error in errors)
+
+
+def _waits_for(plan: Plan, left: tuple[str, ...]) -> Plan:
+    waiting = tuple(Waiting(node=plan.fleet, what=f"what its machines shared to be removed: {why}") for why in left)
+    return msgspec.structs.replace(plan, waiting=(*plan.waiting, *waiting))
 
 
 def _timed_out(fleet: str, plan: Plan, timeout: float) -> TimedOut:

@@ -12,6 +12,7 @@ from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.planner import needs_receipts
+from lifecycle.planning.witness import recognised
 from lifecycle.ports.compute import Compute
 from lifecycle.tracker.controller import ControllerTracker
 
@@ -30,11 +31,13 @@ def observe(fleet: str, compute: Compute, tracker: ControllerTracker) -> Observe
     seen = tracker.observe(fleet)
     wanted = {(p.node, p.incarnation) for p in seen.placements.values()}
     wanted |= {(machine.node, machine.incarnation) for machine in machines or ()}
+    claims = tracker.incarnations(fleet, wanted)
     return msgspec.structs.replace(
         seen,
-        machines=machines,
+        shared=seen.last_tick.shared if seen.last_tick else (),
+        machines=None if machines is None else recognised(machines, claims),
         unreadable=unreadable,
-        incarnations=tracker.incarnations(fleet, wanted),
+        incarnations=claims,
     )
 
 

@@ -7,6 +7,7 @@ towards it. What waits for something already under way is `Waiting`; what a guar
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -21,6 +22,7 @@ from lifecycle.model.records import (
     Placement,
     Receipt,
     Run,
+    Shortage,
 )
 from lifecycle.model.world import Machine
 
@@ -81,17 +83,30 @@ class EndStray(Value, frozen=True, kw_only=True, tag="end_stray"):
     machine: Machine
 
 
-Step = Claim | Release | Converge | Place | PowerOff | PowerOn | GiveOut | Instruct | EndStray
+class Share(Value, frozen=True, kw_only=True, tag="share"):
+    """Make what the fleet's machines share as declared; no machine is touched."""
+
+
+Step = Claim | Release | Converge | Place | PowerOff | PowerOn | GiveOut | Instruct | EndStray | Share
+
+
+class Label(Value, frozen=True, kw_only=True):
+    """What a machine's lifecycle tags are to say, for people in the provider's console; nothing reads them."""
+
+    machine: Machine
+    tags: Mapping[str, str]
 
 
 class Kind(StrEnum):
-    """What the operator sees happen to a node. The order is the order of the plan: safety first."""
+    """What the operator sees happen to a node, or to the fleet. The order is the plan's: safety first."""
 
     STOP = "checkpoint-stop"
     SAVE = "checkpoint"
     DESTROY = "destroy"
+    UPDATE = "update"
     REPLACE = "replace"
     CREATE = "create"
+    ADOPT = "adopt"
     START = "start"
     RESUME = "resume"
 
@@ -100,8 +115,10 @@ SYMBOLS = {
     Kind.STOP: "‖",
     Kind.SAVE: "‖",
     Kind.DESTROY: "-",
+    Kind.UPDATE: "~",
     Kind.REPLACE: "+-",
     Kind.CREATE: "+",
+    Kind.ADOPT: "+",
     Kind.START: "▶",
     Kind.RESUME: "▶",
 }
@@ -158,6 +175,8 @@ class Plan(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    labels: tuple[Label, ...] = ()
+    """Bookkeeping that is carried out and not printed."""
 
     @property
     def settled(self) -> bool:
@@ -189,4 +208,5 @@ class Facts(Value, frozen=True, kw_only=True):
     """Nodes whose drain claim names a machine that is gone, or has run out."""
     spent: tuple[Hold, ...] = ()
     spent_allowances: tuple[str, ...] = ()
+    over: tuple[Shortage, ...] = ()
     entries: tuple[Entry, ...] = ()

@@ -408,5 +408,9 @@ class Tick(Record, frozen=True, kw_only=True):
     refused: int
     waiting: int
     errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What could not be looked at, and stopped nothing."""
+    shared: tuple[str, ...] = ()
+    """What the machines share and is not as declared, when that was last asked for."""
     seconds: float = 0.0
     nodes_seen: int = 0

@@ -14,6 +14,9 @@ FLEET = "steady:fleet"
 POOL = "steady:pool"
 NODE = "steady:node"
 INCARNATION = "steady:incarnation"
+NAME = "Name"
+"""What people see in the provider's console: the node."""
+
 STATE = "steady:state"
 RUN = "steady:run"
 FINGERPRINT = "steady:fingerprint"
@@ -38,6 +41,11 @@ def identity(owner: str, node: NodeName, incarnation: int) -> dict[str, str]:
         NODE: str(node),
         INCARNATION: str(incarnation),
     }
+
+
+def worn(node: NodeName, incarnation: int) -> dict[str, str]:
+    """The tags of a machine that are the node's own: all that a list by owner and fleet does not vouch for."""
+    return {NAME: str(node), POOL: node.pool, NODE: str(node), INCARNATION: str(incarnation)}
 
 
 def owned(tags: Mapping[str, str], owner: str, fleet: str) -> bool:

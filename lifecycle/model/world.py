@@ -73,7 +73,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     allowances: Mapping[str, Allowance] = {}
     shortages: tuple[Shortage, ...] = ()
     shared: tuple[str, ...] = ()
-    """What the fleet's machines share and is not as declared, a line each, when this tick asked."""
+    """What the fleet's machines share and is not as declared, a line each, when that was last asked for."""
     rejections: frozenset[str] = frozenset()
     """Digests of receipts whose objects turned out unsound."""
     last_tick: Tick | None = None

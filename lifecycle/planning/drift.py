@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lifecycle.model import tags
 from lifecycle.model.plan import Drift
 from lifecycle.model.states import InstanceState
 from lifecycle.planning import attempts
 from lifecycle.planning.view import NodeView
+
+FALLBACK = "fallback"
+"""The policy shown of a machine that the pool's `fallback` let be bought on another market."""
 
 
 def compare(view: NodeView) -> Iterator[Drift]:
@@ -18,6 +22,7 @@ def compare(view: NodeView) -> Iterator[Drift]:
         return
     yield from _power(view)
     yield from _kind(view)
+    yield from _tags(view)
     yield from _train(view)
 
 
@@ -36,11 +41,39 @@ def _kind(view: NodeView) -> Iterator[Drift]:
         return
     if machine.market is not view.wanted.market:
         yield _drift(view, "market", view.wanted.market, machine.market, pool.drift.market, preexisting=False)
+    elif machine.market is not pool.market:
+        yield _drift(view, "market", pool.market, machine.market, FALLBACK, preexisting=True)
     if pool.instance_types and machine.instance_type not in pool.instance_types:
         wanted = ", ".join(pool.instance_types)
         yield _drift(
             view, "instance_type", wanted, machine.instance_type, pool.drift.instance_type, preexisting=False
         )
+    if pool.zones and machine.zone not in pool.zones:
+        wanted = ", ".join(pool.zones)
+        yield _drift(view, "zone", wanted, machine.zone, pool.drift.instance_type, preexisting=False)
+
+
+def _tags(view: NodeView) -> Iterator[Drift]:
+    changed = tags_changed(view)
+    if not changed or view.pool is None:
+        return
+    worn = _worn(view)
+    desired = ", ".join(f"{name}={worn[name]}" for name in sorted(changed))
+    actual = ", ".join(f"{name}={changed[name]}" if changed[name] else f"no {name}" for name in sorted(changed))
+    yield _drift(view, "tags", desired, actual, view.pool.drift.tags, preexisting=True)
+
+
+def tags_changed(view: NodeView) -> dict[str, str]:
+    """What the machine's tags say where they should say which node it fills; empty where one is missing."""
+    if view.machine is None or view.provider == "local":
+        return {}
+    found = view.machine.tags
+    return {name: found.get(name, "") for name, value in _worn(view).items() if found.get(name) != value}
+
+
+def _worn(view: NodeView) -> dict[str, str]:
+    assert view.machine is not None
+    return tags.worn(view.name, view.machine.incarnation)
 
 
 def _train(view: NodeView) -> Iterator[Drift]:

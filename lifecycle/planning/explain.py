@@ -12,7 +12,7 @@ from lifecycle.model.errors import GuardRefused
 from lifecycle.model.plan import SYMBOLS, Action, Drift, Kind, Plan, Refusal, Waiting
 
 _COUNTED = (Kind.CREATE, Kind.REPLACE, Kind.STOP, Kind.DESTROY)
-_WHEN_ANY = (Kind.START, Kind.RESUME, Kind.SAVE)
+_WHEN_ANY = (Kind.UPDATE, Kind.ADOPT, Kind.START, Kind.RESUME, Kind.SAVE)
 
 
 def text(plan: Plan) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec
-from lifecycle.model.plan import Action, Claim, Converge, Plan, Refusal, Waiting
+from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
 from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
 
@@ -26,7 +26,7 @@ def suspended(plan: Plan, hold: Hold | None) -> Plan:
         )
         for action in plan.actions
     )
-    return msgspec.structs.replace(plan, actions=(), refusals=(*plan.refusals, *refusals))
+    return msgspec.structs.replace(plan, actions=(), labels=(), refusals=(*plan.refusals, *refusals))
 
 
 def blast_limit(plan: Plan, nodes: int) -> Plan:
@@ -46,7 +46,8 @@ def blast_limit(plan: Plan, nodes: int) -> Plan:
 
 
 def _voluntary_repair(action: Action) -> bool:
-    disruptive = any(isinstance(step, Claim | Converge) for step in action.steps)
+    in_place = action.kind in (Kind.UPDATE, Kind.ADOPT)
+    disruptive = not in_place and any(isinstance(step, Claim | Converge) for step in action.steps)
     return action.reason.cause == Cause.DRIFT and disruptive
 
 

@@ -10,18 +10,21 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, presence, training
+from lifecycle.planning import drift, guards, labels, mending, presence, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
 RULES = (
     presence.ending,
     presence.surplus,
+    mending.unanswered,
     presence.absent,
     presence.off,
     presence.missing,
     presence.powered_down,
     presence.outdated,
+    mending.unadopted,
+    mending.retagged,
     presence.silent,
     presence.leaving,
     training.another,
@@ -32,22 +35,26 @@ RULES = (
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 
-def plan(spec: FleetSpec | None, observed: Observed, now: float) -> Plan:
-    """The plan for one tick. `spec` None: nothing is declared, everything of ours is to go."""
+def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool = False) -> Plan:
+    """The plan for one tick. `spec` None: nothing is declared, everything of ours is to go.
+
+    With `share` what the machines share is made as declared too; else a difference there is only shown.
+    """
     generation = observed.record.generation if observed.record else 0
     if observed.machines is None:
         unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
         return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
     seen = views(spec, observed, now)
     decisions = [decide(view) for view in seen]
-    actions = [d.action for d in decisions if d.action]
+    actions = [*shared.actions(observed, share and spec is not None), *(d.action for d in decisions if d.action)]
     drafted = Plan(
         fleet=observed.fleet,
         generation=generation,
-        drift=tuple(found for view in seen for found in drift.compare(view)),
+        drift=(*shared.drift(observed), *(found for view in seen for found in drift.compare(view))),
         actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
         refusals=tuple(d.refusal for d in decisions if d.refusal),
         waiting=tuple(d.waiting for d in decisions if d.waiting),
+        labels=labels.labels(seen),
     )
     return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
 

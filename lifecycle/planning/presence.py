@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
-from lifecycle.model.fleet import DriftPolicy
+from lifecycle.model.fleet import DriftPolicy, Pool
 from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts
+from lifecycle.planning import attempts, capacity
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -22,6 +22,8 @@ REGISTER_WITHIN = 900.0
 
 STRAY_AGE = 300.0
 """No machine younger than this is ended as a stray: somebody may just be making it."""
+
+UNLISTED = "being listed no longer: if it runs, somebody changed its steady: tags"
 
 
 def ending(view: NodeView) -> Decision | None:
@@ -132,15 +134,20 @@ def missing(view: NodeView) -> Decision | None:
         return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
     last = view.run.attempt if view.run else None
     if last is not None and last.open and last.node == view.node:
-        return wait(view, f"its machine, listed no longer, to be known as gone (attempt {last.number} is open)")
+        return wait(view, f"its machine to be known as gone, {UNLISTED} (attempt {last.number} is open)")
     if view.verdict.kind is not attempts.VerdictKind.GO:
         return _not_yet(view)
     vanished = _vanished(view)
     if vanished is not None:
         return vanished
-    placement, claim = placed(view, view.wanted.incarnation)
+    chosen = choose(view)
+    if chosen.until is not None:
+        return wait(view, f"capacity: {chosen.why}", chosen.until)
+    placement, claim = placed(view, view.wanted.incarnation, chosen)
     returns = view.run is not None or bool(view.claims)
     evidence = "declared, and no machine fills it"
+    if chosen.why:
+        evidence += f"; {chosen.why}"
     if view.receipts:
         evidence += f"; run {view.run_id} goes on from step {view.receipts[0].step}"
     reason = Reason(cause=_lost_to(view) if returns else "spec", evidence=evidence)
@@ -155,7 +162,7 @@ def _vanished(view: NodeView) -> Decision | None:
     due = max(last.claimed_at, view.heard_at) + VANISHED_AFTER
     if view.now >= due:
         return None
-    return wait(view, f"{last.instance}, which is missing from the provider's list, to be known as gone", due)
+    return wait(view, f"{last.instance} to be known as gone, {UNLISTED}", due)
 
 
 def _not_yet(view: NodeView) -> Decision:
@@ -171,16 +178,38 @@ def _lost_to(view: NodeView) -> str:
     return view.claims[-1].cause or "spec" if view.claims else "spec"
 
 
-def placed(view: NodeView, at_least: int) -> tuple[Placement, Incarnation | None]:
-    """The wanted placement under the next incarnation, with its creation claim.
+def choose(view: NodeView) -> capacity.Chosen:
+    """What the node's next machine is made of: what a claim that stands unused names, else the next choice."""
+    assert view.pool is not None
+    last = _unused(view)
+    if last is not None and _stands(view, view.pool, last):
+        return capacity.Chosen(choice=capacity.made_from(last))
+    return capacity.choose(view.pool, view.shortages, view.now)
 
-    A claim that stands unused is taken up, without a new one: its writer did not get to make the machine.
+
+def _stands(view: NodeView, pool: Pool, claim: Incarnation) -> bool:
+    """Of a claim that was tried the machine may yet show up: it keeps its choice even when that is short."""
+    choice = capacity.made_from(claim)
+    rests = claim.tried_at is None and capacity.resting(choice, view.shortages, view.now)
+    return capacity.allowed(pool, choice) and not rests
+
+
+def _unused(view: NodeView) -> Incarnation | None:
+    last = view.claims[-1] if view.claims else None
+    return last if last is not None and last.ended_at is None and not last.instance else None
+
+
+def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Placement, Incarnation | None]:
+    """The choice under the next incarnation, with its creation claim.
+
+    A claim of that choice that stands unused is taken up, without a new one: its writer did not get to make it.
     """
     last = view.claims[-1] if view.claims else None
-    unused = last is not None and last.number >= at_least and last.ended_at is None and not last.instance
-    number = max(at_least, last.number + (not unused)) if last else at_least
-    wanted = msgspec.structs.replace(view.wanted, incarnation=number)
-    if unused:
+    unused = _unused(view)
+    takes_up = unused is not None and unused.number >= at_least and capacity.made_from(unused) == chosen.choice
+    number = max(at_least, last.number + (not takes_up)) if last else at_least
+    wanted = msgspec.structs.replace(view.wanted, incarnation=number, **chosen.choice._asdict())
+    if takes_up:
         return wanted, None
     claim = Incarnation(
         node=view.node,
@@ -222,7 +251,10 @@ def outdated(view: NodeView) -> Decision | None:
     if found is None:
         return None
     reason, purpose, certain = found
-    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1))
+    chosen = choose(view)
+    if chosen.until is not None and not certain:
+        return wait(view, f"{Kind.REPLACE}: capacity: {chosen.why}", chosen.until)
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
     replaced = act(
         view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), lost=_at_stake(view, certain)
     )
@@ -258,9 +290,16 @@ def _wrong_kind(view: NodeView) -> Found | None:
     kind = pool.drift.instance_type is DriftPolicy.REPLACE and machine.instance_type not in (
         pool.instance_types or (machine.instance_type,)
     )
-    if not market and not kind:
+    where = pool.drift.instance_type is DriftPolicy.REPLACE and machine.zone not in (pool.zones or (machine.zone,))
+    if not market and not kind and not where:
         return None
-    what = f"market {machine.market}" if market else f"type {machine.instance_type}"
+    what = (
+        f"market {machine.market}"
+        if market
+        else f"type {machine.instance_type}"
+        if kind
+        else f"zone {machine.zone}"
+    )
     return (
         Reason(cause=Cause.DRIFT, evidence=f"its {what} is not declared"),
         Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation)),
@@ -299,7 +338,7 @@ def leaving(view: NodeView) -> Decision | None:
     saved = attempt.receipt.step if attempt and attempt.receipt else None
     evidence = f"{notice.cause} notice" + (f"; saved at step {saved}" if saved is not None else "")
     reason = Reason(cause=notice.cause, evidence=evidence)
-    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1))
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), choose(view))
     return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim))
 
 

@@ -7,7 +7,7 @@ word, or a machine that is certainly gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -28,6 +28,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
+from lifecycle.planning import capacity
 from lifecycle.planning.view import VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -49,7 +50,7 @@ def settle(observed: Observed, now: float) -> Facts:
     runs: list[Run] = []
     attempts: list[Attempt] = []
     entries: list[Entry] = []
-    machines = _by_incarnation(observed.machines)
+    machines = _by_incarnation(observed)
     live = frozenset(machine.id for machine in observed.machines if machine.live)
     for run in observed.runs.values():
         settled = _settle_run(observed, machines, run, now)
@@ -72,6 +73,7 @@ def settle(observed: Observed, now: float) -> Facts:
             if not hold.active(now) or (hold.kind is HoldKind.REPLACE and hold.instance not in live)
         ),
         spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
+        over=capacity.over(observed.shortages, observed.machines, now),
         entries=tuple(entries),
     )
 
@@ -86,6 +88,7 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         drains={node: claim for node, claim in observed.drains.items() if node not in facts.released},
         holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
         allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
+        shortages=tuple(shortage for shortage in observed.shortages if shortage not in facts.over),
     )
 
 
@@ -93,9 +96,10 @@ _Machines = Mapping[tuple[str, int], Machine]
 """Every machine listed, by node and incarnation."""
 
 
-def _by_incarnation(machines: Iterable[Machine]) -> _Machines:
-    """Of two machines of one incarnation the live one counts: nothing is gone while it may be that one."""
-    ranked = sorted(machines, key=lambda machine: (machine.live, machine.id))
+def _by_incarnation(observed: Observed) -> _Machines:
+    """Of two machines of one incarnation the live one counts, then the one on record: nothing is gone too early."""
+    known = {claim.instance for claim in observed.incarnations.values()}
+    ranked = sorted(observed.machines or (), key=lambda m: (m.live, m.id in known, m.id))
     return {(machine.node, machine.incarnation): machine for machine in ranked}
 
 

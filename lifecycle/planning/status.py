@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import msgspec
 
@@ -11,6 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, HoldKind, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
+from lifecycle.planning import shared
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -46,6 +48,8 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     sentence: str
     holds: tuple[Hold, ...]
+    conditions: tuple[Condition, ...]
+    """Of the fleet as a whole."""
     nodes: tuple[NodeStatus, ...]
 
 
@@ -62,8 +66,24 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
         generation=plan.generation,
         sentence=_sentence(observed, shown, plan, now),
         holds=tuple(hold for hold in observed.holds if hold.active(now)),
+        conditions=tuple(_of_the_fleet(observed, plan, now)),
         nodes=tuple(sorted(shown, key=_badness)),
     )
+
+
+def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condition]:
+    """What no single node tells: the shared resources, and what went wrong in the last tick."""
+    last = observed.last_tick
+    since = last.at if last else now
+    for waiting in plan.waiting:
+        if waiting.node == observed.fleet:
+            yield _condition("Synced", Status.FALSE, "Waiting", waiting.what, now)
+    for line in observed.shared:
+        yield _condition("Synced", Status.FALSE, shared.CONDITION, line, since)
+    for error in last.errors if last else ():
+        yield _condition("Reconciled", Status.FALSE, "TickErrors", error, since)
+    for note in last.notes if last else ():
+        yield _condition("Reconciled", Status.UNKNOWN, "NotLookedAt", note, since)
 
 
 def _node(view: NodeView, observed: Observed, plan: Plan, now: float) -> NodeStatus:

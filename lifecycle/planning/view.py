@@ -21,6 +21,7 @@ from lifecycle.model.records import (
     Receipt,
     Report,
     Run,
+    Shortage,
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
@@ -67,10 +68,17 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     allowed: frozenset[str]
     """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
+    shortages: tuple[Shortage, ...]
 
     @property
     def node(self) -> str:
         return str(self.name)
+
+    @property
+    def claim(self) -> Incarnation | None:
+        """The creation claim of the machine in place."""
+        number = self.machine.incarnation if self.machine else None
+        return next((claim for claim in self.claims if claim.number == number), None)
 
     @property
     def loss_allowed(self) -> bool:
@@ -132,9 +140,18 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
     """Every node that is declared or known, in natural order."""
+    spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
     shelves = _shelves(observed, now)
     return tuple(_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()}))
+
+
+def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
+    """In subnets of the user's own the subnet decides the zone: a pool's `zones` say nothing there."""
+    if spec is None or not spec.aws.subnets:
+        return spec
+    pools = {name: msgspec.structs.replace(pool, zones=()) for name, pool in spec.pools.items()}
+    return msgspec.structs.replace(spec, pools=pools)
 
 
 def _shelves(observed: Observed, now: float) -> _Shelves:
@@ -158,7 +175,8 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     pool = spec.pools.get(name.pool) if spec else None
     pool = pool if pool and name.index < pool.nodes else None
     stored = observed.placements.get(node)
-    machine, surplus = _in_place(shelves.machines.get(node, []), stored)
+    claims = tuple(shelves.claims.get(node, ()))
+    machine, surplus = _in_place(shelves.machines.get(node, []), stored, claims)
     report = observed.reports.get(node)
     run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
     run = observed.runs.get(run_id) if run_id else None
@@ -178,7 +196,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         verdict=verdict,
         machine=machine,
         surplus=surplus,
-        claims=tuple(shelves.claims.get(node, ())),
+        claims=claims,
         drain=_live_claim(observed, node, now),
         order=observed.orders.get(node),
         report=_current(report, machine),
@@ -189,6 +207,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         receipts=resumable,
         allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
+        shortages=observed.shortages,
     )
 
 
@@ -206,10 +225,16 @@ def _at_work(report: Report | None, surplus: tuple[Machine, ...], now: float) ->
     return next((report for machine in surplus if _current(report, machine)), None)
 
 
-def _in_place(live: list[Machine], stored: Placement | None) -> tuple[Machine | None, tuple[Machine, ...]]:
-    """The machine in place and the live ones beside it. The placement's incarnation is the one to keep."""
+def _in_place(
+    live: list[Machine], stored: Placement | None, claims: tuple[Incarnation, ...]
+) -> tuple[Machine | None, tuple[Machine, ...]]:
+    """The machine in place and the live ones beside it. The placement's incarnation is the one to keep.
+
+    Of two that wear the same tags it is the one on record: in a console, a machine is copied with its tags.
+    """
     kept = stored.incarnation if stored else None
-    ranked = sorted(live, key=lambda machine: (machine.incarnation == kept, machine.incarnation))
+    known = {claim.instance for claim in claims}
+    ranked = sorted(live, key=lambda m: (m.incarnation == kept, m.incarnation, m.id in known))
     return (ranked[-1], tuple(ranked[:-1])) if ranked else (None, ())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from lifecycle.model.plan import Label
 from lifecycle.model.world import Machine
 
 
@@ -25,4 +26,8 @@ class Compute(Protocol):
 
     def end_stray(self, machine: Machine) -> None:
         """Terminates a machine that is provably ours and fills no node. A repeat does nothing."""
+        ...
+
+    def label(self, labels: Sequence[Label]) -> None:
+        """Writes lifecycle tags, where they differ, to machines just listed. A repeat does nothing."""
         ...

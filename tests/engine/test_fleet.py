@@ -20,7 +20,9 @@ from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable, definition
 from lifecycle.control.guard import LastGuard
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.plan import Label
 from lifecycle.model.records import Allowance, DrainOutcome, Placement
+from lifecycle.model.tags import STATE
 from lifecycle.system.clock import SystemClock
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
@@ -169,7 +171,7 @@ def test_every_node_is_made_claimed_and_ours(site: Site) -> None:
 def test_up_again_and_the_controllers_state_tags_change_nothing(site: Site) -> None:
     site.made()
     machine = a_machine(id=site.live()["f/t/0"], tags=next(iter(site.compute.machines("f"))).tags)
-    site.compute.tag_states([(machine, "training")])
+    site.compute.label([Label(machine=machine, tags={STATE: "training"})])
     again = site.up(refresh=True)
     assert again.code == 0, again.output
     assert set(again.changes) <= {"same"}

@@ -6,7 +6,7 @@ Making and replacing instances is Pulumi's. What cannot be read in full is Unrea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from lifecycle.model import tags
 from lifecycle.model.errors import GuardRefused, Unreadable
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
+from lifecycle.model.plan import Label
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Machine
 from lifecycle.ports.clock import Clock
@@ -122,16 +123,19 @@ class Ec2Compute:
 
     # ---- tagging ---------------------------------------------------------------------------------
 
-    def tag_states(self, states: Iterable[tuple[Machine, str]]) -> None:
-        """Writes `steady:state` to machines just listed, where it differs. Raises Unreadable when cut short."""
-        due: dict[str, list[str]] = defaultdict(list)
-        for machine, state in states:
-            if self._may_tag(machine) and machine.tags.get(tags.STATE) != state:
-                due[state].append(machine.id)
+    def label(self, labels: Sequence[Label]) -> None:
+        """Raises Unreadable when cut short."""
+        due: dict[tuple[tuple[str, str], ...], list[str]] = defaultdict(list)
+        for label in labels:
+            new = tuple(
+                (name, value) for name, value in label.tags.items() if label.machine.tags.get(name) != value
+            )
+            if new and self._may_tag(label.machine):
+                due[new].append(label.machine.id)
         with answers("EC2"):
-            for state, ids in due.items():
+            for new, ids in due.items():
                 for batch in _batches(ids):
-                    self._ec2.create_tags(Resources=batch, Tags=[{"Key": tags.STATE, "Value": state}])
+                    self._ec2.create_tags(Resources=batch, Tags=[{"Key": k, "Value": v} for k, v in new])
 
     def _may_tag(self, machine: Machine) -> bool:
         ours = tags.owned(machine.tags, self._owner, NodeName.parse(machine.node).fleet)

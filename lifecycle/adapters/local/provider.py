@@ -34,6 +34,7 @@ from lifecycle.model.codec import decode
 from lifecycle.model.errors import GuardRefused, Unreadable
 from lifecycle.model.fleet import FleetSpec, LocalNotice, Market
 from lifecycle.model.ids import NodeName
+from lifecycle.model.plan import Label
 from lifecycle.model.records import Placement
 from lifecycle.model.states import Cause, InstanceState
 from lifecycle.model.world import Machine
@@ -135,6 +136,9 @@ class LocalProvider:
             shutil.rmtree(paths.disk, ignore_errors=True)
         with contextlib.suppress(OSError):
             write_record(paths.ended, ended)
+
+    def label(self, labels: Sequence[Label]) -> None:
+        """There is no console here to read them in."""
 
     # ---- making and ending -----------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ from lifecycle.adapters.aws.compute import Ec2Compute
 from lifecycle.adapters.aws.session import Session
 from lifecycle.model.errors import GuardRefused, NotAuthorised, Unreadable
 from lifecycle.model.fleet import Market
+from lifecycle.model.plan import Label
 from lifecycle.model.states import Cause, InstanceState
+from lifecycle.model.world import Machine
 from tests.builders import but
 from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.ec2_pages import (
@@ -335,12 +337,26 @@ def test_a_stray_is_ended_once(ec2: Any, compute: Ec2Compute, aws: AwsDouble) ->
 # ---- tagging -------------------------------------------------------------------------------------
 
 
+def training(machine: Machine) -> Label:
+    return Label(machine=machine, tags={"steady:state": "training"})
+
+
+def test_only_what_differs_is_written(ec2: Any, compute: Ec2Compute, aws: AwsDouble) -> None:
+    launched(ec2, {**steady_tags(), "steady:state": "training"})
+    (machine,) = compute.machines(FLEET)
+    compute.label([Label(machine=machine, tags={"steady:state": "training", "steady:run": "f.t.main.0"})])
+    (machine,) = compute.machines(FLEET)
+    assert machine.tags == {**steady_tags(), "steady:state": "training", "steady:run": "f.t.main.0"}
+    compute.label([Label(machine=machine, tags={"steady:run": "f.t.main.0"})])
+    assert aws.calls["ec2.CreateTags"] == 1
+
+
 def test_states_are_tagged_when_they_changed(ec2: Any, compute: Ec2Compute, aws: AwsDouble) -> None:
     for index in range(3):
         launched(ec2, steady_tags(f"f/t/{index}"))
-    compute.tag_states([(machine, "training") for machine in compute.machines(FLEET)])
+    compute.label([training(machine) for machine in compute.machines(FLEET)])
     found = compute.machines(FLEET)
-    compute.tag_states([(machine, "training") for machine in found])
+    compute.label([training(machine) for machine in found])
     assert aws.calls["ec2.CreateTags"] == 1
     assert found[0].tags == {**steady_tags("f/t/0"), "steady:state": "training"}
 
@@ -349,7 +365,7 @@ def test_states_are_tagged_in_batches() -> None:
     session = CannedSession(fleet_pages(450))
     compute = Ec2Compute(session, OWNER, checks=False)
     found = compute.machines(FLEET)
-    compute.tag_states([(machine, "training") for machine in found])
+    compute.label([training(machine) for machine in found])
     batches = [call for call in session.asked if call["Action"] == "CreateTags"]
     sizes = [sum(key.startswith("ResourceId.") for key in call) for call in batches]
     assert sizes == [200, 200, 50]
@@ -360,7 +376,7 @@ def test_neither_foreign_nor_ended_machines_are_tagged(ec2: Any, compute: Ec2Com
     (ended,) = compute.machines(FLEET)
     foreign = but(ended, state=InstanceState.RUNNING, tags=steady_tags(owner="o2"))
     ending = but(ended, state=InstanceState.RUNNING, ending=True)
-    compute.tag_states([(ended, "training"), (foreign, "training"), (ending, "training")])
+    compute.label([training(ended), training(foreign), training(ending)])
     assert aws.calls["ec2.CreateTags"] == 0
 
 

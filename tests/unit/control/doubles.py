@@ -17,22 +17,21 @@ from lifecycle.control.loop import Controller
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.codec import decode
-from lifecycle.model.errors import SteadyError, Unreadable
+from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Action, Kind, Plan, Reason, Step
-from lifecycle.model.records import Entry, EntryKind, Placement, Report, SpecRecord
-from lifecycle.model.states import InstanceState
-from lifecycle.model.world import Machine, Observed
+from lifecycle.model.records import Entry, EntryKind, Report, Shortage, SpecRecord
+from lifecycle.model.world import Observed
 from lifecycle.ports.checkpoints import Digest, Moved
-from lifecycle.ports.provisioner import Outcome
 from lifecycle.ports.tracker import Guard, Table
 from lifecycle.system.processes import Identity, boot_id, myself
 from lifecycle.tracker import rows
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 from lifecycle.tracker.node import NodeTracker
-from tests.builders import NODE, a_machine, a_record, but
+from tests.builders import NODE, a_record
 from tests.unit.agent.doubles import HandClock
+from tests.unit.control.clouds import Before, Cloud, Hands
 
 DEAD = Identity(boot_id(), 2**22 + 1, 1)
 """A process that is not there: no pid is as great."""
@@ -42,9 +41,6 @@ UNFENCED = Guard(rows.LEASE, "f", 0)
 
 OVERTAKEN = Guard(rows.LEASE, "f", 7)
 """Holds never: the lease of `f` has another version."""
-
-Before = Callable[[str], None]
-"""Called with the name of each change, before it is made."""
 
 
 class Killed(Exception):
@@ -103,89 +99,6 @@ class Ledger:
     def _note(self, change: str) -> None:
         self._before(change)
         self._changes.append(change)
-
-
-class Cloud:
-    """The machines there are, whoever controls them."""
-
-    def __init__(self, clock: HandClock) -> None:
-        self.clock = clock
-        self.listed: dict[str, Machine] = {}
-        self.made: list[tuple[str, int]] = []
-        self.calls: list[tuple[str, ...]] = []
-        self.away = False
-        self.failing: dict[str, str] = {}
-
-    def has(self, *machines: Machine) -> None:
-        self.listed |= {machine.id: machine for machine in machines}
-
-    def live(self) -> list[tuple[str, int]]:
-        return sorted((machine.node, machine.incarnation) for machine in self.listed.values() if machine.live)
-
-    def turn(self, machine: Machine, state: InstanceState) -> None:
-        self.listed[machine.id] = but(machine, state=state, launched_at=self.clock.now())
-
-    def make(self, placement: Placement) -> None:
-        found = (placement.node, placement.incarnation)
-        if found in self.live():
-            return
-        self.made.append(found)
-        self.has(
-            a_machine(
-                id=f"{placement.node}#{placement.incarnation}",
-                node=placement.node,
-                incarnation=placement.incarnation,
-                market=placement.market,
-                launched_at=self.clock.now(),
-            )
-        )
-
-
-class Hands:
-    """One controller's way to the cloud: `ports.compute.Compute` and `ports.provisioner.Provisioner`."""
-
-    def __init__(self, cloud: Cloud, before: Before, changes: list[str]) -> None:
-        self._cloud, self._before, self._changes = cloud, before, changes
-
-    def machines(self, fleet: str) -> Sequence[Machine]:
-        if self._cloud.away:
-            raise Unreadable("the cloud is away", fix="wait")
-        return [machine for machine in self._cloud.listed.values() if machine.node.startswith(f"{fleet}/")]
-
-    def power_off(self, machine: Machine) -> None:
-        self._change("power_off", machine.node)
-        self._cloud.turn(machine, InstanceState.STOPPED)
-
-    def power_on(self, machine: Machine) -> None:
-        self._change("power_on", machine.node)
-        self._cloud.turn(machine, InstanceState.RUNNING)
-
-    def end_stray(self, machine: Machine) -> None:
-        self._change("end_stray", machine.node)
-        self._cloud.turn(machine, InstanceState.TERMINATED)
-
-    def converge(self, fleet: str, placements: Sequence[Placement]) -> Sequence[Outcome]:
-        self._cloud.calls.append(tuple(placement.node for placement in placements))
-        return [self._converge(placement) for placement in placements]
-
-    def _converge(self, placement: Placement) -> Outcome:
-        if error := self._cloud.failing.get(placement.node):
-            return Outcome(node=placement.node, error=error)
-        for machine in list(self._cloud.listed.values()):
-            kept = placement.present and machine.incarnation == placement.incarnation
-            if machine.node == placement.node and machine.live and not kept:
-                self._change("end", placement.node)
-                self._cloud.turn(machine, InstanceState.TERMINATED)
-        if placement.present:
-            self._change("make", placement.node)
-            self._cloud.make(placement)
-        return Outcome(node=placement.node)
-
-    def _change(self, what: str, node: str) -> None:
-        self._before(f"{what} {node}")
-        if error := self._cloud.failing.get(node):
-            raise SteadyError(error, fix="see to it")
-        self._changes.append(f"{what} {node}")
 
 
 class Shelf:
@@ -340,7 +253,12 @@ class Room:
             tracker.hold("f", hold)
         for report in observed.reports.values():
             self.hears(report)
+        self.lacks(*observed.shortages)
         self.cloud.has(*(observed.machines or ()))
+
+    def lacks(self, *shortages: Shortage) -> None:
+        for shortage in shortages:
+            self.tracker.note_shortage("f", shortage, None)
 
     # ---- what came of it -------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from lifecycle.model.plan import Claim, Converge, EndStray, Kind, Place, PowerOf
 from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Placement, Receipt
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Machine, Observed
+from lifecycle.planning.presence import UNLISTED
 from tests.builders import (
     NODE,
     NOW,
@@ -185,7 +186,7 @@ def test_a_claim_whose_machine_is_listed_no_longer_is_not_used_again() -> None:
 
 def test_a_machine_missing_from_the_list_is_not_made_again_before_its_attempt_is_known_as_ended() -> None:
     wait = waiting(training(machines=()))
-    assert wait.what == "its machine, listed no longer, to be known as gone (attempt 1 is open)"
+    assert wait.what == f"its machine to be known as gone, {UNLISTED} (attempt 1 is open)"
 
 
 def test_while_a_drain_is_claimed_no_machine_is_made() -> None:

@@ -15,7 +15,8 @@ HOOK = [{"run": ["true"]}]
 def test_what_is_built_is_not_complained_about() -> None:
     spec = a_spec(
         nodes=3,
-        market="on_demand",
+        market="spot",
+        fallback={"to": "on_demand", "after": "10m"},
         checkpoint={"max_lost_work": "5m"},
         budget={"retries": {"user_error": 2}},
         drift={"market": "replace"},
@@ -28,7 +29,6 @@ def test_what_is_built_is_not_complained_about() -> None:
     ("pool", "path", "what"),
     [
         ({"mode": "gang"}, ("mode",), "gang runs are"),
-        ({"fallback": {"to": "on_demand", "after": "10m"}}, ("fallback",), "fallback is"),
         ({"schedule": {"stop": "0 20 * * *", "start": "0 8 * * *"}}, ("schedule",), "schedules are"),
         ({"train": {"profile": "torchrun"}}, ("train", "profile"), "profile 'torchrun' is"),
         ({"budget": {"per_hour": 1.0}}, ("budget", "per_hour"), "budget.per_hour is"),

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 ROOT = Path(os.environ.get("STEADY_ROOT", "/"))
 METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254").rstrip("/")
 NAMES = ("STEADY_REGION", "STEADY_TABLE", "STEADY_BUCKET")
-PAUSE, PATIENCE = 5.0, 900.0
+PAUSE, PATIENCE = 2.0, 900.0
 """Seconds between tries, and until it gives up: a new role's credentials and rights take their time."""
 
 UNIT = """\
@@ -142,7 +142,7 @@ def unpacked(digest: str, bundle: bytes) -> Path:
         raise ValueError(f"the bundle has digest {found}, not {digest}")
     folder = ROOT / "opt/steadyfleet/bundle"
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(bundle)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:") as tar:
         for member in tar:
             content = tar.extractfile(member)
             if content is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -57,7 +58,6 @@ def test_what_cannot_be_built_is_one_line_and_its_fix() -> None:
     with pytest.raises(SteadyError) as refused:
         bundle.run("no_such_module")
     assert refused.value.what == (
-        "the agent's bundle cannot be made: no_such_module: "
-        f"{bundle.sys.executable}: No module named no_such_module"
+        f"the agent's bundle cannot be made: no_such_module: {sys.executable}: No module named no_such_module"
     )
     assert "pip install -e '.[aws,stacks]'" in refused.value.fix

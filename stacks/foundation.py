@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import iam
 
-from stacks import operators, policies, signals, storage
+from stacks import bundle, operators, policies, signals, storage
 from stacks.names import BOUNDARY, Document, Names, document
 
 
-async def declare(region: str) -> dict[str, Any]:
-    """The foundation of `region`, which must be the provider's. Returns the stack's outputs."""
-    _same_region(region)
+async def declare(region: str, software: Path) -> dict[str, Any]:
+    """The foundation of `region`, whose machines install the bundle `software`. Returns the stack's outputs."""
     bucket, table, queue = storage.checkpoints(), storage.tracker(), signals.notices()
     names = _names(region, bucket.id, table.name, queue.name)
     storage.policed(bucket, names.apply(policies.bucket_policy))
+    storage.software(bucket, software, bundle.digest_of(software))
     signals.listened_to(queue, names.apply(policies.queue_policy))
     boundary = iam.Policy("boundary", name=BOUNDARY, policy=_document(names, policies.boundary))
     return {
@@ -39,7 +40,8 @@ async def declare(region: str) -> dict[str, Any]:
     }
 
 
-def _same_region(region: str) -> None:
+def check_region(region: str) -> None:
+    """Raises pulumi.RunError when the provider's region is another one."""
     configured = pulumi.Config("aws").get("region")
     if configured != region:
         raise pulumi.RunError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pulumi
 from pulumi_aws import dynamodb, s3
@@ -81,6 +82,16 @@ def policed(bucket: s3.Bucket, policy: pulumi.Output[dict[str, object]]) -> s3.B
         policy=policy.apply(json.dumps),
         opts=_kept_with(bucket),
     )
+
+
+def software(bucket: s3.Bucket, bundle: Path, digest: str) -> None:
+    """The agent's bundle, and which one is current. Bundles stay: a machine may just be booting from an old one."""
+    kept = pulumi.ResourceOptions(retain_on_delete=True)
+    file = s3.BucketObjectv2(
+        "bundle", bucket=bucket.id, key=f"bundles/{digest}.tar", source=pulumi.FileAsset(str(bundle)), opts=kept
+    )
+    after = pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[file]))
+    s3.BucketObjectv2("current-bundle", bucket=bucket.id, key="bundles/current", content=digest, opts=after)
 
 
 def tracker() -> dynamodb.Table:

@@ -42,24 +42,30 @@ class InstanceMetadata:
         tags = {key: self._must(f"tags/instance/{key}") for key in IDENTITY}
         return MachineIdentity(instance=self._must("instance-id"), tags=tags)
 
+    def account(self) -> str | None:
+        """The AWS account that the machine is of; None where it is of none. Raises Unreadable."""
+        document = self._json("dynamic/instance-identity/document", dict) or {}
+        found: str | None = document.get("accountId")
+        return found
+
     def notices(self) -> Sequence[Notice]:
         return [*self._spot(), *self._rebalance(), *self._maintenance()]
 
     def _spot(self) -> list[Notice]:
-        action = self._json("spot/instance-action", dict)
+        action = self._json("meta-data/spot/instance-action", dict)
         if action is None:
             return []
         time = str(action.get("time"))
         return [self._notice(f"spot-{time}", Cause.SPOT, time)]
 
     def _rebalance(self) -> list[Notice]:
-        advice = self._json("events/recommendations/rebalance", dict)
+        advice = self._json("meta-data/events/recommendations/rebalance", dict)
         if advice is None:
             return []
         return [self._notice(f"rebalance-{advice.get('noticeTime')}", Cause.REBALANCE, None)]
 
     def _maintenance(self) -> list[Notice]:
-        events = self._json("events/maintenance/scheduled", list) or []
+        events = self._json("meta-data/events/maintenance/scheduled", list) or []
         return [
             self._notice(str(event.get("EventId")), Cause.MAINTENANCE, event.get("NotBefore"))
             for event in events
@@ -84,7 +90,7 @@ class InstanceMetadata:
         return found
 
     def _must(self, path: str) -> str:
-        body = self._get(path)
+        body = self._get(f"meta-data/{path}")
         if body is None:
             raise self._unreadable(f"{path} is missing")
         return body
@@ -98,7 +104,7 @@ class InstanceMetadata:
                 if status != 200:
                     self._token = ""
                     raise self._unreadable(f"no token (HTTP {status})")
-            status, body = self._ask("GET", f"/latest/meta-data/{path}", {_TOKEN: self._token})
+            status, body = self._ask("GET", f"/latest/{path}", {_TOKEN: self._token})
             if status == 200:
                 return body
             if status == 404:

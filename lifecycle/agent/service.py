@@ -57,7 +57,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agent:
-    """One node's agent. `shut_down` is called on SIGTERM; `orphaned` says whether the machine died."""
+    """One node's agent. `shut_down` is called on SIGTERM; `orphaned` says whether the machine died.
+
+    Its instructions are read at most every `read_every` seconds: where reading costs money.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Agent:
         reporter: Reporter,
         clock: Clock,
         orphaned: Callable[[], bool],
+        read_every: float = 0.0,
     ) -> None:
         self._identity, self._tracker, self._clock = identity, tracker, clock
         self._watch, self._memory, self._reporter = watch, memory, reporter
@@ -82,6 +86,7 @@ class Agent:
         self._drain: DrainClaim | None = None
         self._shutdown_at: float | None = None
         self._orphaned = False
+        self._read_every, self._read_at = read_every, clock.monotonic()
 
     @property
     def state(self) -> NodeState:
@@ -124,6 +129,9 @@ class Agent:
         return _DELAYS[self._phase()]
 
     def _read_instructions(self) -> None:
+        if self._clock.monotonic() < self._read_at:
+            return
+        self._read_at = self._clock.monotonic() + self._read_every
         try:
             self._order, self._drain = self._tracker.order(), self._tracker.drain()
         except SteadyError as error:

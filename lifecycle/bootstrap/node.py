@@ -1,6 +1,8 @@
 """`steady-agent`: puts an agent together for the machine it runs on, and keeps it stepping.
 
-Who the machine is comes from its metadata service and is checked against the creation claim.
+Who the machine is comes from its metadata service and is checked against the creation claim. Tracker and store
+are on AWS where STEADY_TABLE names a table (with STEADY_REGION and STEADY_BUCKET), else in the state directory.
+With a state directory the machine is one of this computer; without, systemd starts the attempts.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lifecycle.adapters.local.launcher import MachineLauncher
 from lifecycle.adapters.local.layout import StateDirectory
@@ -20,6 +23,7 @@ from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
 from lifecycle.adapters.metadata import InstanceMetadata
+from lifecycle.adapters.systemd import SystemdLauncher
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Reporter
@@ -28,7 +32,11 @@ from lifecycle.agent.supervisor import Supervisor
 from lifecycle.agent.watch import NoticeWatch
 from lifecycle.model.errors import SteadyError, Unreadable
 from lifecycle.model.tags import INCARNATION, NODE
+from lifecycle.ports.checkpoints import ObjectStore
+from lifecycle.ports.events import Wake
 from lifecycle.ports.notices import MachineIdentity
+from lifecycle.ports.tracker import Table
+from lifecycle.ports.trainer import Launcher
 from lifecycle.system import processes
 from lifecycle.system.clock import SystemClock
 from lifecycle.tracker.node import NodeTracker
@@ -38,6 +46,10 @@ TRACKER_BUSY = 2.0
 """An agent never waits long for the tracker: notices come first."""
 
 SHUTDOWN_DEFAULT = 85.0
+TABLE, DISK = "STEADY_TABLE", "/var/lib/steadyfleet"
+
+READ_EVERY = 1.0
+"""Seconds between two readings of orders that are paid for."""
 
 
 class Bell:
@@ -73,6 +85,23 @@ def _end_of(pid: int | None) -> int | None:
         return None
 
 
+class Reach(NamedTuple):
+    """What the agent shares with the controller."""
+
+    table: Table
+    store: ObjectStore
+    wake: Wake
+    read_every: float
+
+
+class Machine(NamedTuple):
+    """What starts attempts here, and where they leave things."""
+
+    launcher: Launcher
+    disk: Path
+    logs: Path
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the agent of this machine until the machine goes."""
     parser = argparse.ArgumentParser(
@@ -80,34 +109,35 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--state", type=Path, default=os.environ.get("STEADY_STATE"), help="the state directory")
     state = parser.parse_args(argv).state
-    if state is None:
-        parser.error("--state is needed (or STEADY_STATE)")
+    if state is None and TABLE not in os.environ:
+        parser.error(f"--state is needed (or STEADY_STATE), or on AWS {TABLE}")
     try:
-        _run(StateDirectory(Path(state).absolute()))
+        _run(StateDirectory(Path(state).absolute()) if state else None)
     except SteadyError as error:
         print(f"error: {error.what}\nfix: {error.fix}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def _run(state: StateDirectory) -> None:
+def _run(state: StateDirectory | None) -> None:
     bell, clock, parent = Bell(), SystemClock(), os.getppid()
     metadata = InstanceMetadata(clock)
     me = _who_am_i(metadata)
-    table = SqliteTable(state.tracker, busy=TRACKER_BUSY)
-    tracker = NodeTracker(table, me.node)
+    reach = _on_aws(metadata, me) if state is None or TABLE in os.environ else _here(state, clock)
+    tracker = NodeTracker(reach.table, me.node)
     _check_claim(tracker, me)
-    paths = state.machine(me.instance)
+    machine = _with_systemd() if state is None else _of_this_computer(state, me)
     agent = Agent(
         me,
         tracker=tracker,
-        trainer=Supervisor(node=me.node, disk=paths.disk, logs=state.logs, launcher=MachineLauncher(paths)),
-        courier=Courier(DirectoryStore(state.objects), clock.now, bell.ring),
+        trainer=Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher),
+        courier=Courier(reach.store, clock.now, bell.ring),
         watch=NoticeWatch(metadata, clock, bell.ring),
-        memory=Memory(paths.disk / "agent.json"),
-        reporter=Reporter(tracker, clock, FileWake(state.wake, clock), HEARTBEAT),
+        memory=Memory(machine.disk / "agent.json"),
+        reporter=Reporter(tracker, clock, reach.wake, HEARTBEAT),
         clock=clock,
-        orphaned=lambda: os.getppid() != parent,
+        orphaned=lambda: state is not None and os.getppid() != parent,
+        read_every=reach.read_every,
     )
     patience = float(os.environ.get("STEADY_SHUTDOWN_S", SHUTDOWN_DEFAULT))
     signal.signal(signal.SIGTERM, lambda *_: agent.shut_down(time.time() + patience))
@@ -115,6 +145,40 @@ def _run(state: StateDirectory) -> None:
         bell.wait(agent.step(), agent.watched_pid)
     if agent.orphaned:
         processes.end_all(lambda: processes.carriers("STEADY_INSTANCE_ID", me.instance))
+
+
+def _here(state: StateDirectory, clock: SystemClock) -> Reach:
+    table = SqliteTable(state.tracker, busy=TRACKER_BUSY)
+    return Reach(table, DirectoryStore(state.objects), FileWake(state.wake, clock), 0.0)
+
+
+def _on_aws(metadata: InstanceMetadata, me: Identity) -> Reach:
+    """boto3 is imported only here: an agent of this computer does without."""
+    from lifecycle.adapters.aws.node import NodeSite
+    from lifecycle.adapters.aws.wake import NodeWake
+
+    site = NodeSite(_setting("STEADY_REGION"), metadata.account(), me.instance)
+    return Reach(site.table(_setting(TABLE)), site.store(_setting("STEADY_BUCKET")), NodeWake(), READ_EVERY)
+
+
+def _setting(name: str) -> str:
+    found = os.environ.get(name)
+    if not found:
+        raise SteadyError(
+            f"{name} is not set", fix=f"set {TABLE}, STEADY_REGION and STEADY_BUCKET, as user data does"
+        )
+    return found
+
+
+def _of_this_computer(state: StateDirectory, me: Identity) -> Machine:
+    paths = state.machine(me.instance)
+    return Machine(MachineLauncher(paths), paths.disk, state.logs)
+
+
+def _with_systemd() -> Machine:
+    disk = Path(os.environ.get("STEADY_DISK", DISK))
+    disk.mkdir(parents=True, exist_ok=True)
+    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs")
 
 
 def _check_claim(tracker: NodeTracker, me: Identity) -> None:

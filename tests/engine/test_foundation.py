@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import runpy
 import shutil
@@ -33,7 +34,8 @@ def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble)
     (project / "stacks").symlink_to(ROOT / "stacks")
     engine = Engine(tmp_path, cli, provider, aws, project)
     engine.serve(lambda: runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__"))
-    engine.select(STACK)
+    (tmp_path / "bundle.tar").write_bytes(b"wheels")
+    engine.select(STACK, {"steady:bundle": str(tmp_path / "bundle.tar")})
     ran = engine.up()
     assert ran.code == 0, ran.output
     yield engine
@@ -70,6 +72,16 @@ def test_up_again_has_nothing_to_do(founded: Engine) -> None:
     again = founded.up(refresh=True)
     assert again.code == 0, again.output
     assert set(again.changes) <= {"same"}
+
+
+def test_a_new_bundle_becomes_the_current_one_and_the_old_one_stays(founded: Engine, tmp_path: Path) -> None:
+    old, new = (hashlib.sha256(content).hexdigest() for content in (b"wheels", b"newer wheels"))
+    (tmp_path / "bundle.tar").write_bytes(b"newer wheels")
+    ran = founded.up()
+    assert ran.code == 0, ran.output
+    store = S3Store(Session(REGION).client("s3"), outputs(founded)["bucket"])
+    assert store.get("bundles/current") == new.encode()
+    assert store.keys("bundles/") == sorted([f"bundles/{old}.tar", f"bundles/{new}.tar", "bundles/current"])
 
 
 def test_checkpoints_and_history_are_not_deleted_by_a_destroy(founded: Engine) -> None:

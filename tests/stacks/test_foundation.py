@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -18,8 +20,16 @@ REGION = "us-east-1"
 
 
 @pytest.fixture(scope="module")
-def founded() -> tuple[Recorder, dict[str, Any]]:
-    return run(program, stack=f"foundation-{REGION}", config={"aws:region": REGION})
+def software(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = tmp_path_factory.mktemp("software") / "bundle.tar"
+    bundle.write_bytes(b"wheels")
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def founded(software: Path) -> tuple[Recorder, dict[str, Any]]:
+    config = {"aws:region": REGION, "steady:bundle": str(software)}
+    return run(program, stack=f"foundation-{REGION}", config=config)
 
 
 @pytest.fixture
@@ -111,6 +121,20 @@ def test_the_controller_has_its_two_documents_and_no_more(declared: Recorder) ->
     assert sorted(each.name for each in rights) == ["controller-machines", "controller-state"]
     actions = [a for each in rights for s in json.loads(each.inputs["policy"])["Statement"] for a in s["Action"]]
     assert not [action for action in actions if action.startswith("iam:Create")]
+
+
+def test_the_bundle_is_named_by_its_digest_and_then_called_the_current_one(declared: Recorder) -> None:
+    digest = hashlib.sha256(b"wheels").hexdigest()
+    kind = "aws:s3/bucketObjectv2:BucketObjectv2"
+    assert declared.one(kind, "bundle")["key"] == f"bundles/{digest}.tar"
+    current = declared.one(kind, "current-bundle")
+    assert (current["key"], current["content"]) == ("bundles/current", digest)
+
+
+def test_a_bundle_that_is_not_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    config = {"aws:region": REGION, "steady:bundle": str(tmp_path / "none.tar")}
+    with pytest.raises(pulumi.RunError, match=r"none.tar: No such file .*; name a bundle that is there"):
+        run(program, stack=f"foundation-{REGION}", config=config)
 
 
 def test_a_foundation_of_another_region_is_refused_before_anything_is_declared() -> None:

@@ -64,10 +64,13 @@ _WITHOUT = (
 
 
 class Session:
-    """Clients for one account and region. `account` None: whichever the credentials are of."""
+    """Clients for one account and region. `account` None: whichever the credentials are of.
 
-    def __init__(self, region: str, account: str | None = None) -> None:
-        self.region, self._expected = region, account
+    `vouched`: the machine's own metadata service names the account, and gives the credentials: STS is not asked.
+    """
+
+    def __init__(self, region: str, account: str | None = None, *, vouched: bool = False) -> None:
+        self.region, self._expected, self._vouched = region, account, vouched
 
     @cached_property
     def _boto(self) -> boto3.Session:
@@ -77,6 +80,8 @@ class Session:
     @cached_property
     def account(self) -> str:
         """The account id. Raises NotAuthorised when it is not the one expected: nothing was touched."""
+        if self._vouched and self._expected is not None:
+            return self._expected
         with answers("STS"):
             found: str = self._client("sts").get_caller_identity()["Account"]
         if self._expected not in (None, found):
@@ -85,6 +90,11 @@ class Session:
                 fix="choose the right profile (AWS_PROFILE), or the right foundation stack",
             )
         return found
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the region belongs to, as it stands in ARNs."""
+        return str(self._boto.get_partition_for_region(self.region))
 
     def client(self, service: str, config: Config = CONFIG) -> Any:
         """A client of this region, once the account is known to be the right one."""

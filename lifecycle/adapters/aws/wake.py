@@ -107,6 +107,16 @@ class SqsWake:
             return None
 
 
+class NodeWake:
+    """A node's: it has no right to the queue. What it reports is seen by the next tick."""
+
+    def ring(self) -> None:
+        """Does nothing."""
+
+    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - the port's name
+        return False
+
+
 def wakes(body: str) -> bool:
     """Whether a message is a ring, or an event of a known kind about some instance."""
     try:

@@ -5,6 +5,7 @@ SteadyError                 what is wrong, and the fix; knows its exit code
 ├── WrongUsage              the command line is off
 ├── NotAuthorised           credentials or permissions
 ├── LeaseHeld               another writer is at work
+├── StackLocked             somebody else's `pulumi` is under way
 ├── LostLease               we were overtaken: stop acting now
 ├── PartlyDone              some of the work is done, the rest is named
 ├── GuardRefused            a guard holds the action back; names its override
@@ -67,6 +68,10 @@ class NotAuthorised(SteadyError):
 
 
 class LeaseHeld(SteadyError):
+    exit_code = 4
+
+
+class StackLocked(SteadyError):
     exit_code = 4
 
 

@@ -17,6 +17,7 @@
 | shortage    | market/type/zone              | controller |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
+| update      | host/pid                      | whoever updates the fleet's stack |
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
 LEASE = "lease"
 TICK = "tick"
+UPDATE = "update"
 
 
 def incarnation_name(node: str, number: int) -> str:
@@ -48,6 +50,10 @@ def shortage_name(market: str, instance_type: str, zone: str) -> str:
 
 def attempt_name(run: str, number: int) -> str:
     return f"{run}/{number:06d}"
+
+
+def update_name(host: str, pid: int) -> str:
+    return f"{host}/{pid}"
 
 
 def receipt_name(run: str, epoch: int, step: int, digest: str) -> str:

@@ -70,7 +70,7 @@ class Engine:
     def __init__(
         self, folder: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble, project: Path | None = None
     ) -> None:
-        self.folder, self.cli, self.stack = folder, cli, STACK
+        self.folder, self.cli, self.stack, self.provider = folder, cli, STACK, provider
         self.project = project or _empty_project(folder / "project")
         for name in ("home", "state", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -133,6 +133,10 @@ class Engine:
         found = self.export()["deployment"].get("resources", [])
         mine = (resource for resource in found if not resource["type"].startswith("pulumi:"))
         return {resource["urn"].split("::", 3)[3]: resource for resource in mine}
+
+    def resources_of(self, token: str) -> dict[str, dict[str, Any]]:
+        """The state's resources of one type by logical name."""
+        return {name: one for name, one in self.resources().items() if one["type"] == token}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Any command of the CLI, in the project's folder, in nobody's environment."""

@@ -1,0 +1,60 @@
+"""What became of one node, from what the engine said of its instance."""
+
+from __future__ import annotations
+
+import re
+
+from lifecycle.adapters.pulumi.events import Ran
+from lifecycle.model.records import Placement
+from lifecycle.ports.provisioner import Outcome
+
+NO_CAPACITY = frozenset(
+    {
+        "InstanceLimitExceeded",
+        "InsufficientCapacity",
+        "InsufficientCapacityOnHost",
+        "InsufficientHostCapacity",
+        "InsufficientInstanceCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "MaxSpotInstanceCountExceeded",
+        "SpotMaxPriceTooLow",
+        "UnfulfillableCapacity",
+        "VcpuLimitExceeded",
+    }
+)
+"""Another type, zone or market may well be had. Source: AWS's API reference, "Error codes for the Amazon EC2 API".
+Limits count too, because each family of types and each market has its own."""
+
+_ELSEWHERE = re.compile(r"instance type .* not supported in your requested Availability Zone")
+"""How the general code `Unsupported` says that a zone does not have a type."""
+
+_THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException"})
+_REFUSED = re.compile(r"RunInstances,.* StatusCode: (?P<status>\d+),.*? api error (?P<code>[\w.]+): (?P<text>.*)")
+
+
+def urn_name(node: str) -> str:
+    """The logical name of a node's instance, as the program gives it: `fleet/pool/0` -> `fleet.pool.0`."""
+    return node.replace("/", ".")
+
+
+def outcome(placement: Placement, ran: Ran) -> Outcome:
+    """Made, refused, not reached, or nobody knows."""
+    node, name = placement.node, urn_name(placement.node)
+    errors = ran.errors(name)
+    if not ran.code or (ran.settled(name, present=placement.present) and not errors):
+        return Outcome(node=node)
+    if not errors:
+        uncertain = placement.present and (ran.cut or ran.begun(name))
+        return Outcome(node=node, error=f"not reached: {ran.error}", uncertain=uncertain)
+    return _failed(node, errors[0], begun=ran.begun(name))
+
+
+def _failed(node: str, error: str, *, begun: bool) -> Outcome:
+    """A refusal of AWS is an answer; of a creation that got none, nobody knows."""
+    answer = _REFUSED.search(error)
+    if answer is None:
+        return Outcome(node=node, error=error, uncertain=begun and error.startswith("creating EC2 Instance"))
+    code, text = answer["code"], answer["text"]
+    short = code in NO_CAPACITY or (code == "Unsupported" and bool(_ELSEWHERE.search(text)))
+    answered = short or code in _THROTTLED or answer["status"].startswith("4")
+    return Outcome(node=node, error=f"{code}: {text}", no_capacity=short, uncertain=not answered)

@@ -1,0 +1,28 @@
+"""What the foundation's stack tells, read with the user's own `pulumi login`; no checkout is needed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.adapters.pulumi.workspace import Workspace
+from lifecycle.model.codec import convert
+from lifecycle.model.errors import SteadyError
+from lifecycle.model.foundation import Foundation, stack_of
+
+
+def foundation(region: str) -> Foundation:
+    """The foundation of a region. Raises SteadyError when there is none or it cannot be read."""
+    stack = stack_of(region)
+    with Workspace(stack, region) as work:
+        outputs = work.outputs()
+    if not outputs:
+        raise SteadyError(
+            f"no foundation in {region}",
+            fix=f"in a checkout: `pulumi stack init {stack} && pulumi up` (README, AWS)",
+        )
+    try:
+        return convert(outputs, Foundation)
+    except msgspec.ValidationError as error:
+        raise SteadyError(
+            f"the foundation in {region} is of another version: {error}", fix=f"`pulumi up --stack {stack}`"
+        ) from None

@@ -1,0 +1,199 @@
+"""Machines on AWS: one update of the fleet's stack for all nodes that change, and nothing else touched."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from lifecycle.adapters.pulumi import locks, state
+from lifecycle.adapters.pulumi.events import INSTANCE, STAKE, Ran
+from lifecycle.adapters.pulumi.outcomes import outcome, urn_name
+from lifecycle.adapters.pulumi.said import explained
+from lifecycle.adapters.pulumi.workspace import Program, Workspace
+from lifecycle.model.errors import GuardRefused, StackLocked, SteadyError
+from lifecycle.model.records import Placement
+from lifecycle.model.world import Machine
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.provisioner import Outcome
+from lifecycle.system.processes import Identity, identify
+
+_NO_MACHINE = [f"--exclude=**{INSTANCE}::**", "--refresh"]
+_UNSHARED = "not specified in --target list"
+"""How the engine says that a node needs something which is not there yet."""
+
+_AT_ONCE = "--parallel=32"
+"""Machines begun at a time: what was not begun when one is refused has to wait for the next update."""
+
+
+class PulumiProvisioner:
+    """Implements `ports.provisioner`. `machines` lists the fleet's machines by tag; `tell` gets the engine's steps.
+
+    `program` gives the stack's program for (fleet, nodes to register).
+    """
+
+    def __init__(
+        self,
+        *,
+        program: Callable[[str, frozenset[str]], Program],
+        machines: Callable[[str], Sequence[Machine]],
+        updates: locks.Updates,
+        tell: Callable[[str, str | None, str], None],
+        region: str,
+        clock: Clock,
+    ) -> None:
+        self._program, self._machines, self._updates = program, machines, updates
+        self._tell, self._region, self._clock = tell, region, clock
+        self._host = socket.gethostname()
+
+    # ---- the port --------------------------------------------------------------------------------
+
+    def converge(self, fleet: str, placements: Sequence[Placement]) -> Sequence[Outcome]:
+        """One update. A machine that its node lacks in the state is taken up, or handed back to be ended."""
+        with Workspace(fleet, self._region) as work:
+            try:
+                return self._converge(work, placements)
+            except StackLocked as held:
+                return [Outcome(node=each.node, error=held.what) for each in placements]
+
+    def differences(self, fleet: str) -> Sequence[str]:
+        with Workspace(fleet, self._region) as work:
+            if work.export() is None:
+                return (f"stack {fleet} is not there yet",)
+            return self._checked(work, self._preview(work, frozenset(), _NO_MACHINE)).differences()
+
+    def share(self, fleet: str) -> None:
+        with Workspace(fleet, self._region) as work:
+            self._share(work, self._standing(work))
+
+    def dismantle(self, fleet: str) -> None:
+        with Workspace(fleet, self._region) as work:
+            standing = work.export()
+            if standing is None:
+                return
+            left = sorted(state.instances(standing).values())
+            if left:
+                raise GuardRefused(
+                    f"{fleet}: the stack still keeps {', '.join(left)}",
+                    fix=f"`steady destroy {fleet}` ends them first",
+                )
+            if standing.get("resources"):
+                words = ["destroy", "--yes", "--skip-preview", "--run-program"]
+                self._checked(work, self._run(work, words, frozenset()))
+            self._checked(work, self._run(work, ["stack", "rm", "--yes"]))
+
+    # ---- converging ------------------------------------------------------------------------------
+
+    def _converge(self, work: Workspace, placements: Sequence[Placement]) -> Sequence[Outcome]:
+        standing = self._standing(work)
+        kept = state.instances(standing)
+        strays = self._strays(work.stack, kept)
+        orphans = [each for each in placements if not each.present and each.node in strays]
+        ours = [each for each in placements if each not in orphans]
+        self._mend(work, ours, strays, {urn_name(each.node) for each in ours} & state.unfinished(standing))
+        ran = self._focused(work, ours)
+        given = [Outcome(node=each.node, orphan=strays[each.node]) for each in orphans]
+        return [*given, *(outcome(each, ran) for each in ours)]
+
+    def _standing(self, work: Workspace) -> state.Deployment:
+        """The stack's state; a stack that is not there yet is made, with all that machines share."""
+        standing = work.export()
+        if standing is not None:
+            return standing
+        self._checked(work, self._run(work, ["stack", "init", "--no-select"]))
+        self._share(work, {})
+        return {}
+
+    def _strays(self, fleet: str, kept: Mapping[str, str]) -> Mapping[str, Machine]:
+        """Live machines that the state does not know, by node."""
+        live = (each for each in self._machines(fleet) if each.live and not each.ending)
+        return {each.node: each for each in live if each.id not in kept.values()}
+
+    def _focused(self, work: Workspace, placements: Sequence[Placement]) -> Ran:
+        """Only these nodes are read, made, changed or ended; what they need is registered, and stays as it is."""
+        if not placements:
+            return Ran(0, "")
+        present = frozenset(each.node for each in placements if each.present)
+        targets = [f"--target=**{INSTANCE}::{urn_name(each.node)}" for each in placements]
+        words = ["up", "--yes", "--skip-preview", "--refresh", _AT_ONCE, f"--target=**::{STAKE}", *targets]
+        ran = self._run(work, words, present)
+        if _UNSHARED in ran.error:
+            self._share(work, work.export() or {})
+            ran = self._run(work, words, present)
+        return ran
+
+    def _mend(
+        self, work: Workspace, placements: Iterable[Placement], strays: Mapping[str, Machine], cut: set[str]
+    ) -> None:
+        """Machines of these very incarnations are taken up, and what was cut short at a node is forgotten."""
+        found = [each for each in placements if each.present and _fits(strays.get(each.node), each)]
+        if not found and not cut:
+            return
+        nodes = frozenset(each.node for each in found)
+        preview = self._preview(work, nodes, [f"--target=**{INSTANCE}::{urn_name(node)}" for node in nodes])
+        mended = state.cleared(work.export() or {}, cut)
+        for each in found:
+            wanted = preview.inputs(urn_name(each.node))
+            mended = state.taken_up(mended, wanted, strays[each.node].id, each.incarnation)
+        self._import(work, mended)
+
+    def _share(self, work: Workspace, standing: state.Deployment) -> None:
+        if standing.get("pending_operations"):
+            self._import(work, state.cleared(standing, None))
+        self._checked(work, self._run(work, ["up", "--yes", "--skip-preview", *_NO_MACHINE], frozenset()))
+
+    def _import(self, work: Workspace, deployment: state.Deployment) -> None:
+        file = work.folder / "state.json"
+        file.write_text(json.dumps({"version": 3, "deployment": deployment}))
+        self._checked(work, self._run(work, ["stack", "import", f"--file={file}"]))
+
+    # ---- running the CLI -------------------------------------------------------------------------
+
+    def _preview(self, work: Workspace, nodes: frozenset[str], flags: Sequence[str]) -> Ran:
+        return work.run(["preview", *flags], lambda _: None, self._program(work.stack, nodes))
+
+    def _run(self, work: Workspace, words: list[str], nodes: frozenset[str] | None = None) -> Ran:
+        """One command that changes something. Raises StackLocked; a lock that we left behind is broken once."""
+        ran = self._journalled(work, words, nodes)
+        if not locks.locked(ran.said):
+            return ran
+        standing = self._updates.standing(work.stack)
+        if not locks.stale(ran.said, standing, self._host, self._clock.now()):
+            raise locks.refusal(work.stack, ran.said)
+        self._tell(work.stack, None, "the lock of an update of ours that was cut short is broken")
+        work.tell("cancel", "--yes")
+        for each in standing:
+            self._updates.end(work.stack, each.host, each.process)
+        ran = self._journalled(work, words, nodes)
+        if locks.locked(ran.said):
+            raise locks.refusal(work.stack, ran.said)
+        return ran
+
+    def _journalled(self, work: Workspace, words: list[str], nodes: frozenset[str] | None) -> Ran:
+        """Written down before it can lock anything, and again while it lasts."""
+        begun: list[Identity] = []
+
+        def beat(pid: int) -> None:
+            process = identify(pid)
+            if process is not None:
+                self._updates.beat(work.stack, self._host, process, self._clock.now())
+                begun[:] = [process]
+
+        program = None if nodes is None else self._program(work.stack, nodes)
+        ran = work.run(words, beat, program)
+        with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
+            for process in begun:
+                self._updates.end(work.stack, self._host, process)
+        for name, what in ran.done():
+            self._tell(work.stack, name.replace(".", "/") or None, what)
+        return ran
+
+    def _checked(self, work: Workspace, ran: Ran) -> Ran:
+        if ran.code:
+            raise explained(work.stack, ran.error)
+        return ran
+
+
+def _fits(machine: Machine | None, placement: Placement) -> bool:
+    return machine is not None and machine.incarnation == placement.incarnation

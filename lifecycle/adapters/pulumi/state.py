@@ -1,0 +1,50 @@
+"""What a stack's state knows of machines, and how one that it does not know is put into it.
+
+Pulumi's own import reads a machine as its provider sees it, and then wants to replace it for all that the provider
+does not read back. What the program would create, under the id that there is, leaves nothing to replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from lifecycle.adapters.pulumi.events import INSTANCE
+
+Deployment = Mapping[str, Any]
+
+
+def name_of(urn: str) -> str:
+    return urn.split("::", 3)[3]
+
+
+def instances(state: Deployment) -> Mapping[str, str]:
+    """The ids of the instances that the stack keeps, by logical name. One whose deletion was done is not kept."""
+    kept = (each for each in state.get("resources", ()) if not each.get("pendingReplacement"))
+    return {name_of(each["urn"]): each["id"] for each in kept if each["type"] == INSTANCE}
+
+
+def unfinished(state: Deployment) -> set[str]:
+    """The names of instances at which an update was cut short."""
+    pending = (each["resource"] for each in state.get("pending_operations") or ())
+    return {name_of(each["urn"]) for each in pending if each["type"] == INSTANCE}
+
+
+def taken_up(state: Deployment, resource: Mapping[str, Any], instance: str, incarnation: int) -> dict[str, Any]:
+    """The state with the resource that the engine would create, as the one that has this id."""
+    mine = {key: resource[key] for key in ("urn", "custom", "type", "parent", "inputs", "provider")}
+    entry = {**mine, "id": instance, "outputs": resource["inputs"], "replacementTrigger": incarnation}
+    rest = [each for each in state.get("resources", ()) if each["urn"] != resource["urn"]]
+    return {**state, "resources": [*rest, entry]}
+
+
+def cleared(state: Deployment, names: Collection[str] | None) -> dict[str, Any]:
+    """The state without what was cut short at these instances, or at all but instances: both are read anew."""
+
+    def meant(resource: Mapping[str, Any]) -> bool:
+        if names is None:
+            return bool(resource["type"] != INSTANCE)
+        return resource["type"] == INSTANCE and name_of(resource["urn"]) in names
+
+    pending = [each for each in state.get("pending_operations") or () if not meant(each["resource"])]
+    return {**state, "pending_operations": pending}

@@ -1,0 +1,127 @@
+"""A fleet `f` whose machines the provisioner makes and ends, on the real engine. Nothing trains there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lifecycle.adapters.aws.compute import Ec2Compute
+from lifecycle.adapters.aws.session import Session
+from lifecycle.adapters.aws.table import DynamoTable, definition
+from lifecycle.adapters.pulumi.provisioner import PulumiProvisioner
+from lifecycle.adapters.pulumi.workspace import Program
+from lifecycle.control.guard import LastGuard
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.records import Placement
+from lifecycle.planning.placement import effective
+from lifecycle.ports.provisioner import Outcome
+from lifecycle.system.clock import SystemClock
+from lifecycle.tracker.controller import ControllerTracker
+from lifecycle.tracker.updates import UpdateLog
+from stacks import fleet, policies
+from stacks.ground import Ground
+from stacks.names import BOUNDARY, Names
+from tests.builders import but
+from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
+from tests.engine.engine import Engine, Ran
+from tests.stacks.test_fleet import a_spec
+
+IMAGE = "ami-12c6146b"
+NAMES = Names(
+    partition="aws", account=ACCOUNT, region=REGION, bucket="b-1", table="tracker", queue="notices", owner="b-1"
+)
+
+
+@dataclass
+class Yard:
+    """`told` is what the provisioner had to say; `engine` is a human with the CLI, at the same stack."""
+
+    engine: Engine
+    aws: AwsDouble
+    tracker: ControllerTracker
+    updates: UpdateLog
+    compute: Ec2Compute
+    spec: FleetSpec
+    told: list[tuple[str | None, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.engine.stack = "f"
+        self.engine.serve(lambda: self.program("f", None)())
+        self.provisioner = self.another()
+
+    def another(self, **different: Any) -> PulumiProvisioner:
+        """A provisioner as another controller would have it."""
+        parts = {
+            "program": self.program,
+            "machines": self.compute.machines,
+            "updates": self.updates,
+            "tell": lambda _, node, text: self.told.append((node, text)),
+            "region": REGION,
+            "clock": SystemClock(),
+        }
+        return PulumiProvisioner(**{**parts, **different})
+
+    def program(self, name: str, nodes: frozenset[str] | None) -> Program:
+        async def declared() -> dict[str, Any]:
+            guard = LastGuard(
+                name, self.spec, tracker=self.tracker, compute=self.compute, clock=SystemClock(), by="controller"
+            )
+            ground = Ground(names=NAMES, boundary=NAMES.boundary_arn)
+            return await fleet.declare(self.spec, ground, self.placed(), guard, user_data="#!", nodes=nodes)
+
+        return declared
+
+    def placed(self) -> Mapping[str, Placement]:
+        return self.tracker.observe("f").placements
+
+    def place(self, *nodes: int, **how: Any) -> list[Placement]:
+        """Placements and creation claims, as the executor writes them before it calls the provisioner."""
+        placements = []
+        for index in nodes:
+            node = next(name for name in self.spec.nodes() if name.index == index)
+            placements.append(but(effective(self.spec, node, self.placed().get(str(node))), **how))
+            self.tracker.place("f", placements[-1], None)
+        return placements
+
+    def converge(self, *nodes: int, **how: Any) -> dict[int, Outcome]:
+        found = self.provisioner.converge("f", self.place(*nodes, **how))
+        return {int(outcome.node.rpartition("/")[2]): outcome for outcome in found}
+
+    def made(self, *nodes: int, **how: Any) -> None:
+        outcomes = self.converge(*nodes, **how)
+        assert not any(outcome.error for outcome in outcomes.values()), outcomes
+
+    def live(self) -> dict[int, str]:
+        """The ids of the live machines; two of one node fail."""
+        machines = [machine for machine in self.compute.machines("f") if machine.live]
+        found = {int(machine.node.rpartition("/")[2]): machine.id for machine in machines}
+        assert len(found) == len(machines), machines
+        return found
+
+    def kept(self) -> dict[str, str]:
+        """The ids of the machines that the stack keeps."""
+        found = self.engine.resources_of("aws:ec2/instance:Instance")
+        return {name: resource["id"] for name, resource in found.items()}
+
+    def by_hand(self, **flags: Any) -> Ran:
+        """A human's full `pulumi up`."""
+        self.engine.select("f")
+        return self.engine.up(**flags)
+
+
+def a_yard(engine: Engine, aws: AwsDouble, **pool: Any) -> Yard:
+    session = Session(REGION)
+    dynamo = session.client("dynamodb")
+    dynamo.create_table(**definition("tracker"))
+    session.client("iam").create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(policies.boundary(NAMES)))
+    table = DynamoTable(dynamo, "tracker")
+    return Yard(
+        engine=engine,
+        aws=aws,
+        tracker=ControllerTracker(table),
+        updates=UpdateLog(table),
+        compute=Ec2Compute(session, "b-1", checks=False),
+        spec=a_spec(image=IMAGE, unreachable_after="never", **{"nodes": 3, **pool}),
+    )

@@ -15,6 +15,7 @@
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
+| stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
 """
@@ -36,6 +37,7 @@ ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
 LEASE = "lease"
 TICK = "tick"
+STACK = "stack"
 
 
 def incarnation_name(node: str, number: int) -> str:

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from pulumi_aws import iam
 
 from stacks import bundle, operators, policies, signals, storage
-from stacks.names import BOUNDARY, Document, Names, document
+from stacks.names import BOUNDARY, Document, Names, document, partition
 
 
 async def declare(region: str, software: Path) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _names(region: str, *stores: pulumi.Output[str]) -> pulumi.Output[Names]:
     """The owner's id is the bucket's name: unique in the world, and known as long as anything is kept."""
     return pulumi.Output.all(aws.get_caller_identity_output().account_id, *stores).apply(
         lambda known: Names(
-            partition=_partition(region),
+            partition=partition(region),
             account=known[0],
             region=region,
             bucket=known[1],
@@ -63,12 +63,6 @@ def _names(region: str, *stores: pulumi.Output[str]) -> pulumi.Output[Names]:
             owner=known[1],
         )
     )
-
-
-def _partition(region: str) -> str:
-    """The part of AWS that a region belongs to, as it stands in ARNs."""
-    known = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-    return next((name for prefix, name in known.items() if region.startswith(f"{prefix}-")), "aws")
 
 
 def _controller(names: pulumi.Output[Names]) -> iam.Role:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stacks.names import Names
+from lifecycle.model.foundation import Foundation
+from stacks.names import Names, partition
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,17 @@ class Ground:
     names: Names
     boundary: str
     """The ARN of the policy that bounds the fleet's role."""
+
+    @classmethod
+    def of(cls, foundation: Foundation) -> Ground:
+        """Raises ValueError when a name could mean more than itself in a policy."""
+        names = Names(
+            partition=partition(foundation.region),
+            account=foundation.account,
+            region=foundation.region,
+            bucket=foundation.bucket,
+            table=foundation.table,
+            queue=foundation.queue,
+            owner=foundation.owner,
+        )
+        return cls(names=names, boundary=foundation.boundary)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,8 +46,26 @@ def urn_name(node: str) -> str:
     return node.replace("/", ".")
 
 
-def declare(spec: FleetSpec, placement: Placement, setting: Setting) -> ec2.Instance:
-    """The machine of the placement's incarnation. All our tags are in the creating call."""
+def forms(spec: FleetSpec, user_data: str) -> dict[str, str]:
+    """For every node, a digest of what a machine made now would be of, beside market, type and zone."""
+    return {str(name): _form(spec, name, user_data) for name in spec.nodes()}
+
+
+def _form(spec: FleetSpec, node: NodeName, user_data: str) -> str:
+    pool = spec.pools[node.pool]
+    subnet = _where(spec, node, "").get("subnet_id")
+    made_of = [pool.image, gibibytes(pool.disk), pool.max_price, subnet, user_data]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+
+
+def declare(
+    spec: FleetSpec, placement: Placement, setting: Setting, *, kept: bool = False, adopted: str | None = None
+) -> ec2.Instance:
+    """The machine of the placement's incarnation. All our tags are in the creating call.
+
+    With `kept` that machine has been made: whatever the spec says now, it is as it was. `adopted` is the id of
+    one that Pulumi does not know of yet.
+    """
     node = NodeName.parse(placement.node)
     pool = spec.pools[node.pool]
     ours = tags.identity(setting.owner, node, placement.incarnation)
@@ -53,7 +73,7 @@ def declare(spec: FleetSpec, placement: Placement, setting: Setting) -> ec2.Inst
         urn_name(placement.node),
         ami=pool.image,
         instance_type=placement.instance_type,
-        **_where(spec, node, placement),
+        **_where(spec, node, placement.zone),
         **_market(pool, placement),
         iam_instance_profile=setting.profile,
         vpc_security_group_ids=list(setting.groups),
@@ -74,7 +94,7 @@ def declare(spec: FleetSpec, placement: Placement, setting: Setting) -> ec2.Inst
         user_data=setting.user_data,
         user_data_replace_on_change=True,
         tags={"Name": placement.node, **ours},
-        opts=_options(placement, setting),
+        opts=_options(placement, setting, kept, adopted),
     )
 
 
@@ -83,11 +103,11 @@ def gibibytes(size: Size) -> int:
     return max(1, -(-size // _GIB))
 
 
-def _where(spec: FleetSpec, node: NodeName, placement: Placement) -> dict[str, Any]:
+def _where(spec: FleetSpec, node: NodeName, zone: str) -> dict[str, Any]:
     """In one of your subnets, in turn, where the spec names some; else in the default one of the zone."""
     if spec.aws.subnets:
         return {"subnet_id": spec.aws.subnets[node.index % len(spec.aws.subnets)]}
-    return {"availability_zone": placement.zone} if placement.zone else {}
+    return {"availability_zone": zone} if zone else {}
 
 
 def _market(pool: Pool, placement: Placement) -> dict[str, Any]:
@@ -100,12 +120,13 @@ def _market(pool: Pool, placement: Placement) -> dict[str, Any]:
     return {"instance_market_options": {"market_type": "spot", "spot_options": spot}}
 
 
-def _options(placement: Placement, setting: Setting) -> pulumi.ResourceOptions:
+def _options(placement: Placement, setting: Setting, kept: bool, adopted: str | None) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         depends_on=list(setting.needed),
         delete_before_replace=True,
         replace_on_changes=REPLACING,
         replacement_trigger=placement.incarnation,
-        ignore_changes=[f'tags["{name}"]' for name in tags.LIFECYCLE],
+        ignore_changes=[*(f'tags["{name}"]' for name in tags.LIFECYCLE), *(REPLACING if kept else ())],
         hooks=setting.hooks,
+        import_=adopted,
     )

@@ -92,6 +92,12 @@ class Names:
         return f"arn:{self.partition}:ec2:{self.region}:{account}:{kind}/*"
 
 
+def partition(region: str) -> str:
+    """The part of AWS that a region belongs to, as it stands in ARNs."""
+    known = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+    return next((name for prefix, name in known.items() if region.startswith(f"{prefix}-")), "aws")
+
+
 def literal(text: str) -> str:
     """The text, once it is known to mean only itself in a policy. Raises ValueError."""
     if not _LITERAL.fullmatch(text):

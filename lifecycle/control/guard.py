@@ -16,10 +16,12 @@ from lifecycle.model.errors import Conflict, GuardRefused
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Claim
+from lifecycle.model.quantities import spoken
 from lifecycle.model.records import DrainClaim, Incarnation, Placement
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import emptying
+from lifecycle.planning.renewal import used
 from lifecycle.planning.settle import apply_facts, settle
 from lifecycle.planning.view import NodeView, views
 from lifecycle.ports.clock import Clock
@@ -29,6 +31,9 @@ from lifecycle.tracker.controller import ControllerTracker
 LOOK_EVERY = 1.0
 SLACK = 60.0
 """Seconds beyond the grace in which the agent ships what was saved, and says so."""
+
+UNKNOWN_FOR = 300.0
+"""Seconds in which a machine whose making was cut short may still show up in the list."""
 
 IN_PLACE = frozenset({"iamInstanceProfile", "tags", "tagsAll", "vpcSecurityGroupIds"})
 """What may change on a machine that trains: nothing here stops it."""
@@ -49,24 +54,47 @@ class LastGuard:
     ) -> None:
         self._fleet, self._spec, self._by = fleet, spec, by
         self._tracker, self._compute, self._clock = tracker, compute, clock
+        self._began = clock.now()
 
     # ---- making ----------------------------------------------------------------------------------
 
-    def before_create(self, placement: Placement) -> None:
-        """Claims the incarnation and stores the placement; a machine of it is never made twice."""
-        standing = self._standing(placement)
-        if standing is not None and (standing.instance or standing.ended_at):
+    def before_create(self, placement: Placement, form: str = "") -> None:
+        """Claims the incarnation and stores the placement; a machine of it is never made twice.
+
+        `form` is what it is made of, for `planning.renewal`. From here on its making is an open question,
+        until `made` or `refused` answers it.
+        """
+        standing = self._standing(placement.node, placement.incarnation)
+        if standing is not None and used(standing):
             raise self._used(placement, standing.instance or "its machine, which has ended")
         existing = self._machine_of(placement)
         if existing is not None:
             raise self._used(placement, existing.id)
+        if standing is not None:
+            self._answered(standing)
         self._tracker.place(self._fleet, placement, None)
-        if standing is None:
-            self._claim(placement)
+        self._claim(placement, standing, form)
 
-    def _standing(self, placement: Placement) -> Incarnation | None:
-        wanted = (placement.node, placement.incarnation)
-        return self._tracker.incarnations(self._fleet, [wanted]).get(wanted)
+    def made(self, node: str, incarnation: int, instance: str) -> None:
+        """The machine is there: the claim learns which one it is."""
+        self._amend(node, incarnation, instance=instance, tried_at=None)
+
+    def refused(self, node: str, incarnation: int) -> None:
+        """AWS said no: nothing was made, and the claim may be used again at once."""
+        self._amend(node, incarnation, tried_at=None)
+
+    def ended(self, node: str, incarnation: int) -> None:
+        """The machine was deleted, after `before_delete` let it go."""
+        self._amend(node, incarnation, ended_at=self._clock.now(), cause=Cause.OPERATOR)
+
+    def _standing(self, node: str, incarnation: int) -> Incarnation | None:
+        return self._tracker.incarnations(self._fleet, [(node, incarnation)]).get((node, incarnation))
+
+    def _amend(self, node: str, incarnation: int, **known: Any) -> None:
+        """Adds to a claim that stands and whose end is not known yet."""
+        standing = self._standing(node, incarnation)
+        if standing is not None and standing.ended_at is None:
+            self._tracker.put_incarnation(self._fleet, msgspec.structs.replace(standing, **known), None)
 
     def _machine_of(self, placement: Placement) -> Machine | None:
         """Made by a predecessor whose answer was lost."""
@@ -74,16 +102,33 @@ class LastGuard:
         machines = self._compute.machines(self._fleet)
         return next((m for m in machines if m.live and (m.node, m.incarnation) == same), None)
 
-    def _claim(self, placement: Placement) -> None:
+    def _answered(self, standing: Incarnation) -> None:
+        """Lists lag: a machine whose making was cut short may yet show up."""
+        tried = standing.tried_at
+        wait = 0.0 if tried is None else tried + UNKNOWN_FOR - self._clock.now()
+        if wait > 0:
+            raise GuardRefused(
+                f"{standing.node}: whether incarnation {standing.number} was made is not known yet",
+                fix=f"nothing was made now; try again in {spoken(wait)}, or let `steady reconcile SPEC --once` "
+                "take up the machine when it shows",
+            )
+
+    def _claim(self, placement: Placement, standing: Incarnation | None, form: str) -> None:
+        now = self._clock.now()
         claim = Incarnation(
             node=placement.node,
             number=placement.incarnation,
             market=placement.market,
             instance_type=placement.instance_type,
             zone=placement.zone,
-            claimed_at=self._clock.now(),
-            claimed_by=self._by,
+            claimed_at=standing.claimed_at if standing else now,
+            claimed_by=standing.claimed_by if standing else self._by,
+            tried_at=now,
+            form=form,
         )
+        if standing is not None:
+            self._tracker.put_incarnation(self._fleet, claim, None)
+            return
         try:
             self._tracker.claim_incarnation(self._fleet, claim, None)
         except Conflict:
@@ -152,9 +197,10 @@ class LastGuard:
         return with_receipts(self._spec, msgspec.structs.replace(observed, machines=only), self._tracker)
 
     def _purpose(self, view: NodeView) -> emptying.Purpose:
+        """Each `pulumi up` asks anew: the refusal of the last one is not held against it."""
         assert view.machine is not None
         reason = StopReason.REPLACEMENT if view.wanted.present else StopReason.SCALE_IN
-        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"{self._by}.{view.machine.incarnation}")
+        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}")
 
     def _drain(self, steps: Iterable[object]) -> None:
         for step in steps:

@@ -55,6 +55,15 @@ class Operator:
         standing = self._tracker.spec(spec.fleet)
         self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
 
+    def proposed(
+        self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool
+    ) -> SpecRecord:
+        """The record that `adopt` would leave standing. Raises GuardRefused where it would; writes nothing."""
+        standing = self._tracker.spec(spec.fleet)
+        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+        record = self._record(spec, text, source, standing, allow_empty=allow_empty)
+        return record if standing is None or _changed(standing, record) else standing
+
     def adopt(self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool) -> SpecRecord:
         """Makes `spec` the spec of record, and lifts what Ctrl-C held. Unchanged: nothing is written."""
         with self._leases.held(spec.fleet, wait=LEASE_WAIT) as guard:

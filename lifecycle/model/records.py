@@ -65,6 +65,8 @@ class Incarnation(Record, frozen=True, kw_only=True):
     cause: Cause | None = None
     tried_at: float | None = None
     """Its creation was begun, and how that ended is not known yet."""
+    form: str = ""
+    """A digest of what its machine is made of beside market, type and zone; empty where that is not known."""
 
 
 class Shortage(Record, frozen=True, kw_only=True):

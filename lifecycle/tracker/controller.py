@@ -202,6 +202,10 @@ class ControllerTracker:
     def remove_spec(self, fleet: str, guard: Guard | None) -> None:
         self._table.remove(fleet, rows.SPEC, fleet, guard=guard)
 
+    def forget_stake(self, fleet: str) -> None:
+        """Removes what an update of Pulumi that was cut short left of the fleet's stake."""
+        self._table.remove(fleet, rows.STACK, fleet)
+
     def tick(self, tick: Tick, guard: Guard | None) -> None:
         self._put(tick.fleet, rows.TICK, tick.fleet, tick, guard)
 

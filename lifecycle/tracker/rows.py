@@ -15,6 +15,7 @@
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
+| stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
 | update      | host/pid                      | whoever updates the fleet's stack |
@@ -38,6 +39,7 @@ SHORTAGE = "shortage"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"
+STACK = "stack"
 
 
 def incarnation_name(node: str, number: int) -> str:

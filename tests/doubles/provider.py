@@ -48,6 +48,7 @@ KINDS: tuple[type[Kind], ...] = (
     signals.Queue,
     signals.QueuePolicy,
     tables.Table,
+    tables.TableItem,
 )
 T = TypeVar("T")
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"

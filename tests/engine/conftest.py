@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import runpy
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.doubles.aws import AwsDouble
+from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.kinds.kind import Clients
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
 from tests.engine.engine import STACK, Engine
 
+ROOT = Path(__file__).parents[2]
 HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, needs Go), or put `pulumi` on PATH"
 
 
@@ -57,3 +60,20 @@ def engine(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) 
     shut_in.select(STACK)
     yield shut_in
     shut_in.close()
+
+
+@pytest.fixture
+def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) -> Iterator[Engine]:
+    """The project as it is checked out, with the foundation's stack up."""
+    project = tmp_path / "checkout"
+    project.mkdir()
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    (project / "stacks").symlink_to(ROOT / "stacks")
+    engine = Engine(tmp_path, cli, provider, aws, project)
+    engine.serve(lambda: runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__"))
+    (tmp_path / "bundle.tar").write_bytes(b"wheels")
+    engine.select(f"foundation-{REGION}", {"steady:bundle": str(tmp_path / "bundle.tar")})
+    ran = engine.up()
+    assert ran.code == 0, ran.output
+    yield engine
+    engine.close()

@@ -14,7 +14,7 @@ from tests.doubles.kinds.networks import SecurityGroup
 from tests.doubles.kinds.properties import parsed, spelled, without
 from tests.doubles.kinds.roles import InstanceProfile, Role, RolePolicy
 from tests.doubles.kinds.signals import EventTarget, Queue
-from tests.doubles.kinds.tables import Table
+from tests.doubles.kinds.tables import Table, TableItem
 
 MACHINE: dict[str, Any] = {
     "ami": "ami-1",
@@ -185,3 +185,10 @@ def test_property_paths_are_read_as_they_are_written(text: str) -> None:
 
 def test_a_star_stands_for_every_item() -> None:
     assert without({"a": [{"b": 1, "c": 2}, {"b": 3}]}, ["a[*].b"]) == {"a": [{"c": 2}, {}]}
+
+
+@pytest.mark.parametrize("name", ["tableName", "hashKey", "rangeKey"])
+def test_an_item_elsewhere_is_another_item(clients: Clients, name: str) -> None:
+    declared = {"tableName": "t", "hashKey": "pk", "rangeKey": "sk", "item": '{"pk": {"S": "a"}}'}
+    assert TableItem(clients).diff(declared, declared | {name: "other"}).replacing
+    assert not TableItem(clients).diff(declared, declared | {"item": '{"pk":{"S":"a"}}'}).changes

@@ -101,7 +101,7 @@ class Site:
 
     def _tell(self, node: str, instance: str, run: str, **more: Any) -> None:
         arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance}"
-        table = DynamoTable(Session(REGION).client("dynamodb"), "tracker", writer=arn)
+        table = DynamoTable(Session(REGION).client("dynamodb"), self.ground.names.table, writer=arn)
         said = a_report(node=node, instance=instance, incarnation=self.stored()[node].incarnation, run=run)
         receipt = a_receipt(100, run=run, node=node)
         began = time.time() - 60

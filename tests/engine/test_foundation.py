@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import runpy
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +12,10 @@ import pytest
 from lifecycle.adapters.aws.objects import S3Store
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
-from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
-from tests.doubles.provider import ProviderDouble
+from tests.doubles.aws import ACCOUNT, REGION
 from tests.engine.engine import Engine
 
-ROOT = Path(__file__).parents[2]
-STACK = f"foundation-{REGION}"
-
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) -> Iterator[Engine]:
-    """The project as it is checked out, with the foundation's stack up."""
-    project = tmp_path / "checkout"
-    project.mkdir()
-    shutil.copy(ROOT / "Pulumi.yaml", project)
-    (project / "stacks").symlink_to(ROOT / "stacks")
-    engine = Engine(tmp_path, cli, provider, aws, project)
-    engine.serve(lambda: runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__"))
-    (tmp_path / "bundle.tar").write_bytes(b"wheels")
-    engine.select(STACK, {"steady:bundle": str(tmp_path / "bundle.tar")})
-    ran = engine.up()
-    assert ran.code == 0, ran.output
-    yield engine
-    engine.close()
 
 
 def outputs(engine: Engine) -> dict[str, Any]:
@@ -98,10 +74,3 @@ def test_another_regions_foundation_is_refused_before_anything_is_made(founded: 
     assert ran.code != 0
     assert "pulumi config set aws:region eu-west-1" in ran.output
     assert founded.resources() == {}
-
-
-def test_a_fleets_stack_says_that_it_is_not_built_yet(founded: Engine) -> None:
-    founded.select("demo")
-    ran = founded.up()
-    assert ran.code != 0
-    assert "fleet stacks are not built yet" in ran.output

@@ -22,7 +22,7 @@ from tests.doubles.kinds.machines import Instance
 from tests.doubles.kinds.networks import SecurityGroup, SecurityGroupEgressRule
 from tests.doubles.kinds.roles import InstanceProfile, Policy, Role, RolePolicy, RolePolicyAttachment
 from tests.doubles.kinds.signals import EventRule, EventTarget, Queue, QueuePolicy
-from tests.doubles.kinds.tables import Table
+from tests.doubles.kinds.tables import Table, TableItem
 
 IMAGE = "ami-12c6146b"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:target"
@@ -33,6 +33,10 @@ def document(effect: str, **also: Any) -> str:
     return json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "s3:*", "Resource": "*", **also}]}
     )
+
+
+def an_item(**attributes: str) -> str:
+    return json.dumps({name: {"S": text} for name, text in {"pk": "p", "sk": "s", **attributes}.items()})
 
 
 TRUST = document("Allow", Principal={"Service": "ec2.amazonaws.com"})
@@ -118,6 +122,11 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
             {"tags": {"a": "1"}},
         ],
     ),
+    (
+        TableItem,
+        {"tableName": "table", "hashKey": "pk", "rangeKey": "sk", "item": an_item(b="1", c="2")},
+        [{"item": an_item(b="3")}, {"item": an_item(b="3", d="4")}],
+    ),
 ]
 
 
@@ -130,6 +139,11 @@ def ground(clients: Clients) -> None:
         clients.iam.create_instance_profile(InstanceProfileName=name)
     clients.s3.create_bucket(Bucket="bucket")
     clients.events.put_rule(Name="rule", EventPattern='{"source":["aws.ec2"]}')
+    keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
+    clients.dynamodb.create_table(
+        TableName="table", KeySchema=keys, AttributeDefinitions=attributes, BillingMode="PAY_PER_REQUEST"
+    )
 
 
 def placed(inputs: dict[str, Any], clients: Clients) -> dict[str, Any]:
@@ -175,6 +189,22 @@ def test_a_resource_lives_and_ends_as_declared(
 
     kind.delete(known, declared)
     assert is_gone(kind, known, declared)
+
+
+def test_an_item_that_is_there_is_not_written_over(clients: Clients) -> None:
+    kind = TableItem(clients)
+    declared = {"tableName": "table", "hashKey": "pk", "rangeKey": "sk", "item": an_item(b="1")}
+    assert kind.create(declared) == "table|pk|p|sk|s"
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        kind.create(declared | {"item": an_item(b="2")})
+
+
+def test_what_others_add_to_an_item_is_no_difference(clients: Clients) -> None:
+    kind = TableItem(clients)
+    declared = {"tableName": "table", "hashKey": "pk", "rangeKey": "sk", "item": an_item(b="1")}
+    known = kind.create(declared)
+    clients.dynamodb.put_item(TableName="table", Item=json.loads(an_item(b="1", more="2")))
+    assert_as_declared(kind, known, declared)
 
 
 def test_versioning_taken_away_is_suspended(clients: Clients) -> None:

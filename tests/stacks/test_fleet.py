@@ -31,13 +31,22 @@ GROUND = Ground(names=NAMES, boundary=NAMES.boundary_arn)
 class Nobody:
     """A guard that is never asked: mocks run no hooks."""
 
-    def before_create(self, placement: Placement) -> None:
+    def before_create(self, placement: Placement, form: str) -> None:
+        raise NotImplementedError
+
+    def made(self, node: str, incarnation: int, instance: str) -> None:
+        raise NotImplementedError
+
+    def refused(self, node: str, incarnation: int) -> None:
         raise NotImplementedError
 
     def before_update(self, node: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
     def before_delete(self, node: str, instance: str) -> str:
+        raise NotImplementedError
+
+    def ended(self, node: str, incarnation: int) -> None:
         raise NotImplementedError
 
 

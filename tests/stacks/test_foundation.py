@@ -142,6 +142,6 @@ def test_a_foundation_of_another_region_is_refused_before_anything_is_declared()
         run(program, stack="foundation-eu-west-1", config={"aws:region": REGION})
 
 
-def test_a_fleet_stack_says_that_it_is_not_built_yet() -> None:
-    with pytest.raises(pulumi.RunError, match="not built yet"):
+def test_a_fleets_stack_without_a_spec_says_how_to_name_one() -> None:
+    with pytest.raises(pulumi.RunError, match="`pulumi config set steady:spec"):
         run(program, stack="demo", config={"aws:region": REGION})

@@ -1,7 +1,8 @@
-"""DynamoDB: tables with their indexes."""
+"""DynamoDB: tables with their indexes, and items that a program owns."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -131,6 +132,57 @@ class Table(Kind):
 
     def delete(self, known: str, inputs: Properties) -> None:
         self.aws.dynamodb.delete_table(TableName=known)
+
+
+class TableItem(Kind):
+    """An item, after terraform-provider-aws's dynamodb/table_item.go: never written over one that is there."""
+
+    token = "aws:dynamodb/tableItem:TableItem"
+    label = "DynamoDB Table Item"
+    replaced_by = ("tableName", "hashKey", "rangeKey")
+    documents = ("item",)
+
+    def create(self, inputs: Properties) -> str:
+        self.refuse_others(inputs, "tableName", "hashKey", "rangeKey", "item")
+        self.aws.dynamodb.put_item(
+            TableName=inputs["tableName"],
+            Item=json.loads(inputs["item"]),
+            ConditionExpression="attribute_not_exists(#key)",
+            ExpressionAttributeNames={"#key": inputs["hashKey"]},
+        )
+        return "|".join([inputs["tableName"], *_spelled_key(inputs)])
+
+    def read(self, known: str, inputs: Properties) -> Seen | None:
+        """Only what the program wrote is looked at: others may add attributes of their own."""
+        names = {f"#{place}": name for place, name in enumerate(sorted(json.loads(inputs["item"])))}
+        found = self.aws.dynamodb.get_item(
+            TableName=inputs["tableName"],
+            Key=_key(inputs),
+            ConsistentRead=True,
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames=names,
+        ).get("Item")
+        return None if found is None else Seen({**inputs, "item": json.dumps(found, sort_keys=True)})
+
+    def update(self, known: str, old: Properties, new: Properties) -> None:
+        if _key(old) != _key(new):
+            raise Unsupported("the provider's double cannot change the key of a DynamoDB Table Item")
+        before, after, key = json.loads(old["item"]), json.loads(new["item"]), _key(new)
+        put = {name: {"Action": "PUT", "Value": value} for name, value in after.items() if name not in key}
+        gone = {name: {"Action": "DELETE"} for name in before if name not in after}
+        self.aws.dynamodb.update_item(TableName=new["tableName"], Key=key, AttributeUpdates={**put, **gone})
+
+    def delete(self, known: str, inputs: Properties) -> None:
+        self.aws.dynamodb.delete_item(TableName=inputs["tableName"], Key=_key(inputs))
+
+
+def _key(inputs: Properties) -> dict[str, Any]:
+    item = json.loads(inputs["item"])
+    return {name: item[name] for name in (inputs["hashKey"], inputs.get("rangeKey")) if name}
+
+
+def _spelled_key(inputs: Properties) -> list[str]:
+    return [part for name, value in _key(inputs).items() for part in (name, *value.values())]
 
 
 def _by_name(indexes: Iterable[Properties]) -> dict[str, Properties]:

@@ -1,0 +1,113 @@
+"""Puts together what a fleet's stack needs: for people who type `pulumi up`, and for the controller's own updates.
+
+Both run the same declaration with the same hooks. They differ in where the spec comes from, in whose name the
+guard acts, and in that a person's update may have to raise incarnations that the controller has raised already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from lifecycle.bootstrap.aws import Site
+from lifecycle.bootstrap.controller import who
+from lifecycle.control.guard import LastGuard
+from lifecycle.control.observe import observe
+from lifecycle.control.operator import Operator
+from lifecycle.control.register import Application, OfRecord, Register
+from lifecycle.model.errors import SteadyError, Unreadable
+from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.foundation import Foundation
+from lifecycle.model.records import Placement, SpecRecord
+from lifecycle.model.world import Observed
+from lifecycle.planning import renewal
+from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.system.processes import myself
+from lifecycle.tracker.lease import Leases
+
+Program = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fleet's declaration is given."""
+
+    foundation: Foundation
+    record: SpecRecord
+    """The spec of record, or the one that it will be."""
+    placements: Mapping[str, Placement]
+    kept: frozenset[str]
+    guard: LastGuard
+    register: Register | OfRecord
+
+    @property
+    def spec(self) -> FleetSpec:
+        return self.record.spec
+
+
+def by_hand(foundation: Foundation, application: Application, forms: Mapping[str, str]) -> Parts:
+    """For a person's update. Raises SteadyError for all that would be refused later; writes nothing.
+
+    `forms` tells for each node what a machine made now would be of.
+    """
+    site, spec = Site(foundation), application.spec
+    register = Register(_operator(site), site.tracker, application)
+    record = register.proposed()
+    observed = _observed(site, spec.fleet)
+    placements = renewal.renewed(spec, observed, forms, site.clock.now())
+    return Parts(
+        foundation=foundation,
+        record=record,
+        placements=placements,
+        kept=renewal.kept(observed, placements),
+        guard=site.guard(spec.fleet, spec, f"pulumi up by {who()}"),
+        register=register,
+    )
+
+
+def controller_program(site: Site) -> Callable[[str, frozenset[str], Mapping[str, str]], Program]:
+    """(fleet, nodes to register, {node: instance to take up}) -> the program of one of the controller's updates."""
+
+    def program(fleet: str, nodes: frozenset[str], adopt: Mapping[str, str]) -> Program:
+        async def declared() -> dict[str, Any]:
+            from stacks.program import fleet_of
+
+            return await fleet_of(await asyncio.to_thread(_of_record, site, fleet), nodes, adopt)
+
+        return declared
+
+    return program
+
+
+def _of_record(site: Site, fleet: str) -> Parts:
+    """Read anew for each update. The record of a fleet that is to end still says what it is made of."""
+    record = site.tracker.spec(fleet)
+    if record is None:
+        raise SteadyError(f"no spec of {fleet} is applied", fix="`steady apply SPEC`, or `pulumi up`")
+    observed = _observed(site, fleet)
+    return Parts(
+        foundation=site.foundation,
+        record=record,
+        placements=observed.placements,
+        kept=renewal.kept(observed, observed.placements),
+        guard=site.guard(fleet, record.spec, "controller"),
+        register=OfRecord(site.tracker, fleet),
+    )
+
+
+def _observed(site: Site, fleet: str) -> Observed:
+    """The fleet with what can be told of it settled. Raises Unreadable: on half a view nothing is declared."""
+    observed = observe(fleet, site.compute, site.tracker)
+    if observed.machines is None:
+        raise Unreadable(f"{fleet}: the machines cannot be read: {observed.unreadable}", fix="try again")
+    return apply_facts(observed, settle(observed, site.clock.now()))
+
+
+def _operator(site: Site) -> Operator:
+    holder = f"{who()} (pulumi, pid {os.getpid()})"
+    leases = Leases(site.table, site.clock, host=socket.gethostname(), process=myself(), who=holder)
+    return Operator(tracker=site.tracker, leases=leases, compute=site.compute, clock=site.clock, who=who())

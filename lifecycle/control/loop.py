@@ -7,6 +7,7 @@ under the fleet's lease. Waiting ends early when somebody rings; missing a ring 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,17 @@ BUSY_PAUSE, WAITING_PAUSE, SETTLED_PAUSE = 0.2, 1.0, 5.0
 LEASE_WAIT = 30.0
 
 
+class Pace(NamedTuple):
+    """The longest pauses between ticks, in seconds: with something to do, to wait for, and with nothing."""
+
+    busy: float
+    waiting: float
+    settled: float
+
+
+LOCAL_PACE = Pace(BUSY_PAUSE, WAITING_PAUSE, SETTLED_PAUSE)
+
+
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):
     """What one tick saw, planned and left behind."""
 
@@ -54,8 +66,10 @@ class Controller:
         clock: Clock,
         wake: Wake,
         who: str,
+        pace: Pace = LOCAL_PACE,
     ) -> None:
         self._tracker, self._leases, self._clock, self._wake = tracker, leases, clock, wake
+        self._pace = pace
         self._compute, self._provisioner, self._upkeep, self._who = compute, provisioner, upkeep, who
 
     def look(self, fleet: str, spec: FleetSpec | None = None) -> tuple[Observed, Plan]:
@@ -127,7 +141,7 @@ class Controller:
         timeout: float,
         seen: Callable[[Ticked], None] = lambda _: None,
         upkeep: bool = False,
-        longest_pause: float = SETTLED_PAUSE,
+        longest_pause: float | None = None,
     ) -> Ticked:
         """Ticks until `done`; raises TimedOut after `timeout` seconds, with what was waited for."""
         deadline = self._clock.monotonic() + timeout
@@ -145,9 +159,11 @@ class Controller:
                 raise _timed_out(fleet, ticked.plan, timeout)
             self.pause(ticked.plan, longest_pause)
 
-    def pause(self, plan: Plan, at_most: float = SETTLED_PAUSE) -> None:
-        """Waits as long as the plan allows, or until somebody rings."""
-        longest = BUSY_PAUSE if plan.actions else WAITING_PAUSE if plan.waiting else at_most
+    def pause(self, plan: Plan, at_most: float | None = None) -> None:
+        """Waits as long as the plan allows, or until somebody rings; when settled for `at_most` seconds."""
+        pace = self._pace
+        settled = pace.settled if at_most is None else at_most
+        longest = pace.busy if plan.actions else pace.waiting if plan.waiting else settled
         now = self._clock.now()
         due = [waiting.until - now for waiting in plan.waiting if waiting.until is not None]
         self._wake.wait(max(0.0, min([longest, *(seconds for seconds in due if seconds > 0)])))

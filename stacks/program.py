@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -50,7 +48,6 @@ async def program() -> dict[str, Any]:
 async def fleet_of(
     parts: composed.Parts,
     nodes: frozenset[str] | None = None,
-    adopt: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Declares the fleet, or some of its nodes, with its stake. Returns the stack's outputs."""
     stake.declare(parts.foundation.table, parts.record, parts.register)
@@ -62,7 +59,6 @@ async def fleet_of(
         user_data=userdata.text(parts.foundation),
         nodes=nodes,
         kept=parts.kept,
-        adopt=adopt,
     )
 
 

@@ -37,7 +37,8 @@ class Site:
 
     @cached_property
     def store(self) -> S3Store:
-        return S3Store(self.session.client("s3"), self.foundation.bucket)
+        client = self.session.client("s3")
+        return S3Store(client, self.foundation.bucket, owner=self.foundation.account)
 
     @cached_property
     def wake(self) -> SqsWake:

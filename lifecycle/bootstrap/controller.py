@@ -1,10 +1,15 @@
-"""Puts a controller together for a state directory. Opening one writes nothing that a reader could miss."""
+"""What the operator's verbs use, put together for this computer's provider. `cloud` does the same for AWS.
+
+Opening one writes nothing that a reader could miss.
+"""
 
 from __future__ import annotations
 
 import getpass
 import os
 import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle.adapters.local.console import LocalConsole
@@ -13,49 +18,77 @@ from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.provider import LocalProvider
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
-from lifecycle.control.loop import Controller
+from lifecycle.control.loop import LOCAL, Controller, Pace
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.foundation import Foundation
+from lifecycle.ports.clock import Clock
+from lifecycle.ports.tracker import Table
 from lifecycle.system.clock import SystemClock
 from lifecycle.system.processes import myself
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
+Wrong = tuple[tuple[str | int, ...], str]
+"""A place in a spec, and what is wrong with it."""
 
+
+@dataclass(frozen=True, kw_only=True)
 class Control:
-    """Everything the operator's verbs use, on the local provider's state directory."""
+    """Everything the operator's verbs use, for the fleets of one provider and region."""
 
-    def __init__(self, state: Path, *, read_only: bool = False) -> None:
-        """With `read_only` nothing is made: a directory without a tracker is an empty one."""
-        directory = StateDirectory(state.absolute())
-        fresh = read_only and directory.unused
-        if not read_only:
-            directory.prepare()
-        table = SqliteTable(None if fresh else directory.tracker)
-        self.state, self.clock, self.who = directory, SystemClock(), who()
-        self.tracker = ControllerTracker(table)
-        provider = LocalProvider(directory, self._spec_of)
-        holder = f"{self.who} (pid {os.getpid()})"
-        leases = Leases(table, self.clock, host=socket.gethostname(), process=myself(), who=holder)
-        self.console = LocalConsole(directory, provider)
-        self.operator = Operator(
-            tracker=self.tracker, leases=leases, compute=provider, clock=self.clock, who=self.who
-        )
-        self.controller = Controller(
-            tracker=self.tracker,
+    where: str
+    """As people say it: the state directory, or the region."""
+    tracker: ControllerTracker
+    operator: Operator
+    controller: Controller
+    clock: Clock
+    pace: Pace = LOCAL
+    console: LocalConsole | None = None
+    foundation: Foundation | None = None
+    faults: Callable[[FleetSpec], Sequence[Wrong]] = lambda _: ()
+    """What the provider does not have of what a spec names; asked before anything is made."""
+
+
+def local(state: Path, *, read_only: bool = False) -> Control:
+    """This computer's fleets. With `read_only` nothing is made: a directory without a tracker is an empty one."""
+    directory = StateDirectory(state.absolute())
+    fresh = read_only and directory.unused
+    if not read_only:
+        directory.prepare()
+    table, clock = SqliteTable(None if fresh else directory.tracker), SystemClock()
+    tracker = ControllerTracker(table)
+    provider = LocalProvider(directory, lambda fleet: _spec_of(tracker, fleet))
+    leases = leases_of(table, clock)
+    return Control(
+        where=str(state),
+        tracker=tracker,
+        operator=Operator(tracker=tracker, leases=leases, compute=provider, clock=clock, who=who()),
+        controller=Controller(
+            tracker=tracker,
             leases=leases,
             compute=provider,
             provisioner=provider,
-            upkeep=Upkeep(self.tracker, DirectoryStore(directory.objects)),
-            clock=self.clock,
-            wake=FileWake(directory.wake, self.clock),
-            who=self.who,
-        )
+            upkeep=Upkeep(tracker, DirectoryStore(directory.objects)),
+            clock=clock,
+            wake=FileWake(directory.wake, clock),
+            who=who(),
+        ),
+        clock=clock,
+        console=LocalConsole(directory, provider),
+    )
 
-    def _spec_of(self, fleet: str) -> FleetSpec | None:
-        record = self.tracker.spec(fleet)
-        return record.spec if record else None
+
+def _spec_of(tracker: ControllerTracker, fleet: str) -> FleetSpec | None:
+    record = tracker.spec(fleet)
+    return record.spec if record else None
+
+
+def leases_of(table: Table, clock: Clock) -> Leases:
+    """Leases held by this process."""
+    holder = f"{who()} (pid {os.getpid()})"
+    return Leases(table, clock, host=socket.gethostname(), process=myself(), who=holder)
 
 
 def who() -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,28 +14,42 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lifecycle.bootstrap.controller import Control
+    from lifecycle.bootstrap.controls import Controls
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
 class Context:
-    """The global options as given."""
+    """The global options as given, and the worst exit code of what was told and gone on from."""
 
     state: Path = Path(".steady")
+    region: str | None = None
     output: str = "text"
     color: bool = True
+    worst: int = 0
 
     @property
     def json(self) -> bool:
         return self.output == "json"
 
-    def open(self, *, read_only: bool = False) -> Control:
-        """The controller of the state directory."""
-        from lifecycle.bootstrap.controller import Control
+    @property
+    def controls(self) -> Controls:
+        """Finds who acts on a fleet."""
+        from lifecycle.bootstrap.controls import Controls
 
-        return Control(self.state, read_only=read_only)
+        return Controls(self.state, region=self.region, fallback=os.environ.get("STEADY_REGION"))
+
+    @contextmanager
+    def going_on(self, where: str) -> Iterator[None]:
+        """A fault inside is told with its fix, and kept for the exit code; what comes after goes on."""
+        from lifecycle.model.errors import SteadyError
+
+        try:
+            yield
+        except SteadyError as error:
+            self.say(f"error: {where}: {error.what}\nfix: {error.fix}")
+            self.worst = max(self.worst, error.exit_code)
 
     def say(self, text: str) -> None:
         """Talk: to stderr."""
@@ -76,7 +91,7 @@ def _colorless(ctx: click.Context, _: click.Parameter, off: bool | None) -> None
 
 
 def global_options(command: F) -> F:
-    """Adds --state, -o and --no-color; a value after the verb wins over one before it."""
+    """Adds --state, --region, -o and --no-color; a value after the verb wins over one before it."""
     options = [
         click.option(
             "--state",
@@ -84,6 +99,13 @@ def global_options(command: F) -> F:
             expose_value=False,
             callback=_set("state"),
             help="State directory (env STEADY_STATE, default .steady).",
+        ),
+        click.option(
+            "--region",
+            metavar="REGION",
+            expose_value=False,
+            callback=_set("region"),
+            help="The AWS region of a fleet that was not used from here before (env STEADY_REGION).",
         ),
         click.option(
             "-o",

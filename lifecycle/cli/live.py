@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
 
 FOREVER = 10 * 365 * 86400.0
-LOOK_EVERY = 1.0
 LAST_LINES = 6
 
 
@@ -33,7 +32,7 @@ def watch_to_the_end(context: Context, control: Control, fleet: str) -> int:
             timeout=FOREVER,
             seen=view.seen,
             upkeep=True,
-            longest_pause=LOOK_EVERY,
+            longest_pause=control.pace.waiting,
         )
     return _report(context, ticked, paused=breaker.pressed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +11,26 @@ from lifecycle.cli.context import Context, global_options, pass_context
 from lifecycle.cli.orders import NODE, _named
 from lifecycle.cli.plans import seconds
 
+if TYPE_CHECKING:
+    from lifecycle.adapters.local.console import LocalConsole
+    from lifecycle.model.ids import NodeName
+
 
 @click.group()
 def local() -> None:
     """The local provider's console: acts behind the controller's back."""
+
+
+def _console(context: Context, node: NodeName) -> LocalConsole:
+    from lifecycle.model.errors import WrongUsage
+
+    control = context.controls.of_fleet(node.fleet)
+    if control.console is None:
+        raise WrongUsage(
+            f"{node.fleet} is on AWS ({control.where}); `steady local` acts on machines of this computer",
+            fix="use the EC2 console; AWS FIS can send a spot machine its notice",
+        )
+    return control.console
 
 
 @local.command()
@@ -26,7 +43,8 @@ def notice(context: Context, node: str, lead: str | None, cause: str) -> int:
     """Give the node's machine a notice."""
     from lifecycle.model.states import Cause
 
-    given = context.open().console.notice(_named(node), Cause(cause), seconds(lead) if lead else None)
+    name = _named(node)
+    given = _console(context, name).notice(name, Cause(cause), seconds(lead) if lead else None)
     due = time.strftime("%H:%M:%S", time.localtime(given.deadline)) if given.deadline else "no deadline"
     context.show(f"{node}: {cause} notice given ({due})")
     return 0
@@ -38,7 +56,8 @@ def notice(context: Context, node: str, lead: str | None, cause: str) -> int:
 @pass_context
 def kill(context: Context, node: str) -> int:
     """Break the node's machine: processes and disk are gone at once."""
-    machine = context.open().console.kill(_named(node))
+    name = _named(node)
+    machine = _console(context, name).kill(name)
     context.show(f"{node}: {machine.id} is gone")
     return 0
 
@@ -49,6 +68,7 @@ def kill(context: Context, node: str) -> int:
 @pass_context
 def stop(context: Context, node: str) -> int:
     """Stop the node's machine as a person in the console would."""
-    machine = context.open().console.stop(_named(node))
+    name = _named(node)
+    machine = _console(context, name).stop(name)
     context.show(f"{node}: {machine.id} is stopping")
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,30 +25,41 @@ if TYPE_CHECKING:
 @pass_context
 def status(context: Context, fleet: str | None) -> int:
     """One sentence, worst first, then a row per node."""
-    from lifecycle.model.errors import SteadyError
-
-    control = context.open(read_only=True)
-    names = [_fleet(fleet)] if fleet else list(control.tracker.fleets())
-    shown = [found for name in names if (found := _status(control, name)) is not None]
-    if fleet and not shown:
-        raise SteadyError(
-            f"no fleet {names[0]!r} is applied here", fix="steady status lists the fleets; see --state"
-        )
+    shown = [_named(context, fleet)] if fleet else _everyones(context)
     if context.json:
         context.document({"fleets": shown})
-    elif not shown:
+    elif not shown and not context.worst:
         context.say(f"no fleets in {context.state}; `steady apply SPEC` makes one")
     for each in shown if not context.json else ():
         _print_status(context, each)
-    return 0
+    return context.worst
 
 
-def _fleet(name: str) -> str:
-    """A fleet's name, or the fleet of a spec file."""
+def _everyones(context: Context) -> list[FleetStatus]:
+    """Every fleet of every place that is known here. A place that cannot be read is told, and gone on from."""
+    shown: list[FleetStatus] = []
+    for place in context.controls.places():
+        with context.going_on(place or str(context.state)):
+            control = context.controls.at(place, read_only=True)
+            every = (_status(control, name) for name in control.tracker.fleets())
+            shown += [found for found in every if found is not None]
+    return shown
+
+
+def _named(context: Context, name: str) -> FleetStatus:
+    from lifecycle.model.errors import SteadyError
     from lifecycle.model.ids import NAME
     from lifecycle.specfile import load
 
-    return name if NAME.fullmatch(name) and not Path(name).exists() else load(Path(name)).spec.fleet
+    if NAME.fullmatch(name) and not Path(name).exists():
+        fleet, control = name, context.controls.of_fleet(name, read_only=True)
+    else:
+        spec = load(Path(name)).spec
+        fleet, control = spec.fleet, context.controls.of_spec(spec, read_only=True)
+    found = _status(control, fleet)
+    if found is None:
+        raise SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets; see --state")
+    return found
 
 
 def _status(control: Control, fleet: str) -> FleetStatus | None:
@@ -81,7 +94,7 @@ def why(context: Context, node: str, limit: int) -> int:
     from lifecycle.model.ids import NodeName
 
     name = NodeName.parse(node)
-    control = context.open(read_only=True)
+    control = context.controls.of_fleet(name.fleet, read_only=True)
     entries = control.tracker.entries(name.fleet, str(name), limit)
     if not entries:
         raise SteadyError(f"nothing is recorded of {name}", fix=f"steady status {name.fleet}")
@@ -128,31 +141,41 @@ def _why_now(context: Context, control: Control, fleet: str, node: str) -> None:
 @pass_context
 def history(context: Context, name: str | None) -> int:
     """Attempts, checkpoints with their proof, hyperparameters, and steps lost by cause."""
-    control = context.open(read_only=True)
-    runs = _histories(control, name)
+    runs = list(_histories(context, name))
     if context.json:
         context.document({"runs": runs})
-        return 0
+        return context.worst
     for run in runs:
         _print_history(context, run)
-    return 0
+    return context.worst
 
 
-def _histories(control: Control, name: str | None) -> list[RunShown]:
+def _histories(context: Context, name: str | None) -> Iterator[RunShown]:
+    """Every run's, or those of a node, a run or a fleet: their names begin with the fleet's."""
     from lifecycle.model.errors import SteadyError
+
+    if name is None:
+        for place in context.controls.places():
+            with context.going_on(place or str(context.state)):
+                control = context.controls.at(place, read_only=True)
+                yield from [run for fleet in control.tracker.fleets() for run in _runs(control, fleet)]
+        return
+    fleet = re.split("[/.]", name)[0]
+    runs = _runs(context.controls.of_fleet(fleet, read_only=True), fleet)
+    found = [run for run in runs if name in (fleet, run.run, *run.nodes)]
+    if not found:
+        raise SteadyError(f"no run of {name!r} is recorded here", fix="`steady history` lists all runs")
+    yield from found
+
+
+def _runs(control: Control, fleet: str) -> Iterator[RunShown]:
     from lifecycle.planning.history import run_shown
 
-    shown = []
-    for fleet in control.tracker.fleets():
-        observed, _ = control.controller.look(fleet)
-        for run in observed.runs.values():
-            if name is None or name in (run.run, fleet, *run.nodes):
-                attempts = control.tracker.attempts(fleet, run.run)
-                receipts = control.tracker.receipts(fleet, run.run, 1000)
-                shown.append(run_shown(run, attempts, receipts, observed.rejections))
-    if name is not None and not shown:
-        raise SteadyError(f"no run of {name!r} is recorded here", fix="`steady history` lists all runs")
-    return shown
+    observed, _ = control.controller.look(fleet)
+    for run in observed.runs.values():
+        attempts = control.tracker.attempts(fleet, run.run)
+        receipts = control.tracker.receipts(fleet, run.run, 1000)
+        yield run_shown(run, attempts, receipts, observed.rejections)
 
 
 def _print_history(context: Context, run: RunShown) -> None:

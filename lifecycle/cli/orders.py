@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
     from lifecycle.control.loop import Ticked
     from lifecycle.model.ids import NodeName
+    from lifecycle.model.world import Machine
 
 NODE = click.argument("node")
 FLEET = click.argument("fleet")
@@ -29,6 +30,11 @@ def _named(node: str) -> NodeName:
     from lifecycle.model.ids import NodeName
 
     return NodeName.parse(node)
+
+
+def _opened(context: Context, node: str) -> tuple[Control, NodeName]:
+    name = _named(node)
+    return context.controls.of_fleet(name.fleet), name
 
 
 def _until_settled(context: Context, control: Control, node: NodeName, timeout: float) -> Ticked:
@@ -56,7 +62,7 @@ def _until_settled(context: Context, control: Control, node: NodeName, timeout: 
 @pass_context
 def stop(context: Context, node: str, reason: str, span: str | None, timeout: float) -> int:
     """Save, then stop the node: on demand it keeps its disk, spot is ended and comes back anew."""
-    control, name = context.open(), _named(node)
+    control, name = _opened(context, node)
     until = control.clock.now() + seconds(span) if span else None
     control.operator.stop(name, reason, until)
     _until_settled(context, control, name, timeout)
@@ -72,7 +78,7 @@ def stop(context: Context, node: str, reason: str, span: str | None, timeout: fl
 @pass_context
 def start(context: Context, node: str, resume: bool, timeout: float) -> int:
     """Lift the node's holds and start it."""
-    control, name = context.open(), _named(node)
+    control, name = _opened(context, node)
     control.operator.start(name, resume=resume)
     ticked = _until_settled(context, control, name, timeout)
     context.show(f"{name}: {_state(ticked, name)}{_held_back(ticked, name)}")
@@ -110,7 +116,7 @@ def _state(ticked: Ticked, node: NodeName) -> str:
 @pass_context
 def replace(context: Context, node: str, reason: str, timeout: float) -> int:
     """Save, end the node's machine, and go on with a new one."""
-    control, name = context.open(), _named(node)
+    control, name = _opened(context, node)
     control.operator.replace(name, reason)
     ticked = _until_settled(context, control, name, timeout)
     context.show(f"{name}: replaced; {_state(ticked, name)}")
@@ -125,7 +131,7 @@ def replace(context: Context, node: str, reason: str, timeout: float) -> int:
 @pass_context
 def terminate(context: Context, node: str, reason: str, timeout: float) -> int:
     """Save, then end the node's machine; it stays away until `steady start`."""
-    control, name = context.open(), _named(node)
+    control, name = _opened(context, node)
     control.operator.terminate(name, reason)
     _until_settled(context, control, name, timeout)
     context.show(f"{name}: terminated; `steady start {name}` brings it back")
@@ -142,7 +148,7 @@ def checkpoint(context: Context, node: str, timeout: float) -> int:
     from lifecycle.cli.story import Story
     from lifecycle.model.errors import SteadyError
 
-    control, name = context.open(), _named(node)
+    control, name = _opened(context, node)
     save = control.operator.checkpoint(name)
     story = Story(context, control)
 
@@ -166,7 +172,7 @@ def checkpoint(context: Context, node: str, timeout: float) -> int:
 @pass_context
 def suspend(context: Context, fleet: str, reason: str, span: str | None) -> int:
     """Observe and alert only: nothing is made, stopped or ended."""
-    control = context.open()
+    control = context.controls.of_fleet(fleet)
     until = control.clock.now() + seconds(span) if span else None
     control.operator.suspend(fleet, reason, until)
     context.show(f"{fleet}: suspended; `steady unsuspend {fleet}` lifts it")
@@ -179,7 +185,7 @@ def suspend(context: Context, fleet: str, reason: str, span: str | None) -> int:
 @pass_context
 def unsuspend(context: Context, fleet: str) -> int:
     """Act again."""
-    lifted = context.open().operator.unsuspend(fleet)
+    lifted = context.controls.of_fleet(fleet).operator.unsuspend(fleet)
     context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended'}")
     return 0
 
@@ -193,14 +199,22 @@ def allow_loss(context: Context, instance: str, reason: str) -> int:
     """Let this one machine be ended without a save, once."""
     from lifecycle.model.errors import SteadyError
 
-    control = context.open()
+    for place in context.controls.places():
+        with context.going_on(place or str(context.state)):
+            machine = _allowed(context.controls.at(place), instance, reason)
+            if machine is not None:
+                context.show(f"{machine.node}: {instance} may be ended without a save, once")
+                return 0
+    raise SteadyError(f"{instance} is no live machine of ours", fix="steady status -o json names the machines")
+
+
+def _allowed(control: Control, instance: str, reason: str) -> Machine | None:
+    """The machine, when it is one of this place's and the loss is now allowed."""
     for fleet in control.tracker.fleets():
         observed, _ = control.controller.look(fleet)
         if any(machine.id == instance and machine.live for machine in observed.machines or ()):
-            machine = control.operator.allow_loss(fleet, instance, reason)
-            context.show(f"{machine.node}: {instance} may be ended without a save, once")
-            return 0
-    raise SteadyError(f"{instance} is no live machine of ours", fix="steady status -o json names the machines")
+            return control.operator.allow_loss(fleet, instance, reason)
+    return None
 
 
 @click.command()
@@ -209,7 +223,13 @@ def allow_loss(context: Context, instance: str, reason: str) -> int:
 @pass_context
 def sweep(context: Context, yes: bool) -> int:
     """List machines that are provably ours and belong to no node; end them with --yes."""
-    control = context.open()
+    for place in context.controls.places():
+        with context.going_on(place or str(context.state)):
+            _swept(context, context.controls.at(place), yes)
+    return context.worst
+
+
+def _swept(context: Context, control: Control, yes: bool) -> None:
     for fleet in control.tracker.fleets():
         found = control.operator.strays(fleet)
         for stray in found:
@@ -217,7 +237,6 @@ def sweep(context: Context, yes: bool) -> int:
             context.show(f"{stray.machine.id}  {stray.machine.node}  {note}")
         for machine in control.operator.sweep(fleet, found) if yes else ():
             context.show(f"{machine.id}  ended")
-    return 0
 
 
 COMMANDS = (checkpoint, stop, start, replace, terminate, suspend, unsuspend, allow_loss, sweep)

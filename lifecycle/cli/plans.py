@@ -34,7 +34,7 @@ TIMEOUT = click.option(
 def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
     """Show what apply would do. Changes nothing."""
     found = _loaded(context, spec)
-    control = context.open(read_only=True)
+    control = context.controls.of_spec(found.spec, read_only=True)
     _, planned = control.controller.look(found.spec.fleet, found.spec)
     _show_plan(context, planned)
     return 2 if detailed_exitcode and planned.actions else 0
@@ -51,7 +51,8 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
 def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool, timeout: float) -> int:
     """Plan, ask, and act until every run trains or has ended."""
     found = _buildable(context, spec)
-    control = context.open()
+    control = context.controls.of_spec(found.spec, fresh=True)
+    _can_be_made(control, found)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
     return _tick_until(context, control, found.spec.fleet, lambda ticked: ticked.plan.settled, timeout)
@@ -61,7 +62,9 @@ def _adopted(
     context: Context, control: Control, found: SpecFile, *, yes: bool, allow_empty: bool, take_over: bool
 ) -> bool:
     """Makes the spec the spec of record, once its plan was shown and agreed to."""
-    source = found.source.absolute()
+    from lifecycle.specfile.source import recorded
+
+    source = Path(recorded(found.source, found.spec.provider))
     control.operator.check(found.spec, source, allow_empty=allow_empty, take_over=take_over)
     _, planned = control.controller.look(found.spec.fleet, found.spec)
     if planned.actions:
@@ -94,7 +97,8 @@ def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: b
     from lifecycle.cli.live import watch_to_the_end
 
     found = _buildable(context, spec)
-    control = context.open()
+    control = context.controls.of_spec(found.spec, fresh=True)
+    _can_be_made(control, found)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
     return watch_to_the_end(context, control, found.spec.fleet)
@@ -115,10 +119,9 @@ def reconcile(context: Context, specs: tuple[Path, ...], once: bool, every: str 
     if once == (every is not None):
         raise WrongUsage("say how often", fix="pass either --once or --every 30s")
     found = load_all(specs)
-    control = context.open()
     if every is None:
-        return reconcile_once(context, control, found)
-    return reconcile_every(context, control, found, seconds(every))
+        return reconcile_once(context, found)
+    return reconcile_every(context, found, seconds(every))
 
 
 @click.command()
@@ -130,7 +133,7 @@ def reconcile(context: Context, specs: tuple[Path, ...], once: bool, every: str 
 def destroy(context: Context, spec: Path, yes: bool, timeout: float) -> int:
     """Save and end every node of the fleet. Checkpoints and history are kept."""
     found = _loaded(context, spec)
-    control, fleet = context.open(), found.spec.fleet
+    control, fleet = context.controls.of_spec(found.spec, fresh=True), found.spec.fleet
     observed, _ = control.controller.look(fleet)
     live = [machine for machine in observed.machines or () if machine.live]
     if observed.record is None and not live:
@@ -167,6 +170,15 @@ def _buildable(context: Context, path: Path) -> SpecFile:
     if faults:
         raise SpecError(faults, fix="leave these fields out for now")
     return found
+
+
+def _can_be_made(control: Control, found: SpecFile) -> None:
+    """Raises SpecError, before anything is made, for what the provider does not have."""
+    from lifecycle.model.errors import SpecError
+
+    faults = tuple(found.fault(where, what) for where, what in control.faults(found.spec))
+    if faults:
+        raise SpecError(faults)
 
 
 def _show_plan(context: Context, planned: Plan, *, talk: bool = False) -> None:

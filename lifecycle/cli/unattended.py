@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
 from lifecycle.cli.story import Story
-from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError
+from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError, WrongUsage
 from lifecycle.model.plan import Plan
 
 if TYPE_CHECKING:
@@ -18,21 +18,31 @@ if TYPE_CHECKING:
     from lifecycle.specfile import SpecFile
 
 
-def reconcile_once(context: Context, control: Control, specs: Sequence[SpecFile]) -> int:
+def reconcile_once(context: Context, specs: Sequence[SpecFile]) -> int:
     """One tick per fleet. A tick that another controller holds is skipped: that is no fault."""
     worst = 0
     for spec in specs:
-        worst = max(worst, _one(context, control, spec))
+        worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec))
     return worst
 
 
-def reconcile_every(context: Context, control: Control, specs: Sequence[SpecFile], every: float) -> int:
+def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float) -> int:
     """Ticks for ever, at least every `every` seconds, sooner when there is something to do."""
+    control = _only_one(context, specs)
     story, plans = Story(context, control), {}
     while True:
         for spec in specs:
             plans[spec.spec.fleet] = _tick_on(context, control, spec.spec.fleet, story)
         control.controller.pause(_soonest(plans), every)
+
+
+def _only_one(context: Context, specs: Sequence[SpecFile]) -> Control:
+    """Who acts on all of these. Raises WrongUsage for fleets of several places: one doorbell is listened to."""
+    places = {spec.spec.region if spec.spec.provider == "aws" else None for spec in specs}
+    if len(places) > 1:
+        raise WrongUsage("these fleets are of several providers or regions", fix="run one `--every` for each")
+    controls = [context.controls.of_spec(spec.spec, fresh=True) for spec in specs]
+    return controls[0]
 
 
 def _tick_on(context: Context, control: Control, fleet: str, story: Story) -> Plan:

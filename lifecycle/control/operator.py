@@ -105,6 +105,11 @@ class Operator:
                 f"{spec.fleet} was applied from {standing.source}, not from {source}",
                 fix="give this fleet another name, or pass --take-over",
             )
+        if spec.provider == "aws" and standing.spec.region != spec.region:
+            raise GuardRefused(
+                f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
+                fix="give this fleet another name, or `steady destroy` it there first",
+            )
         emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
         if emptied and not allow_empty:
             raise GuardRefused(

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from lifecycle.model.codec import decode, encode
-from lifecycle.model.errors import Conflict, LostLease
+from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.records import (
     Allowance,
     Attempt,
@@ -48,7 +48,18 @@ _CORE = (
 
 
 def _each(found: Iterable[Row], kind: type[R]) -> dict[str, R]:
-    return {row.name: decode(row.body, kind) for row in found}
+    return {row.name: _read(row, kind) for row in found}
+
+
+def _read(row: Row, kind: type[R]) -> R:
+    """Raises StateUnusable for what another version wrote: nothing follows from half of it."""
+    try:
+        return decode(row.body, kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StateUnusable(
+            f"the {kind.__name__} of {row.name} is of another version of steady: {error}",
+            fix="use the version that wrote it, or a newer one; nothing was changed",
+        ) from None
 
 
 class ControllerTracker:
@@ -81,7 +92,7 @@ class ControllerTracker:
 
     def spec(self, fleet: str) -> SpecRecord | None:
         row = self._table.get(fleet, rows.SPEC, fleet)
-        return decode(row.body, SpecRecord) if row else None
+        return _read(row, SpecRecord) if row else None
 
     def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
         names = {rows.incarnation_name(node, number) for node, number in wanted}

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from lifecycle.adapters.local.layout import EndedRecord, StandingNotice
-from lifecycle.bootstrap.controller import Control
+from lifecycle.bootstrap import controller
 from lifecycle.model.states import Cause
 from lifecycle.system.files import read_record, write_record
 from tests.e2e.stage import Stage, wait_until
@@ -37,7 +37,7 @@ def _stage(folder: Path, name: str) -> Stage:
 def _twenty_nodes(stage: Stage) -> Iterator[tuple[str, str, float, float, str]]:
     try:
         stage.declare(nodes=20, train=LONG, arguments=("--step-time", "0.5", "--save-every", "0")).apply()
-        control = Control(stage.state)
+        control = controller.local(stage.state)
         control.controller.tick("f")
         seconds = []
         for _ in range(11):

@@ -150,7 +150,7 @@ def test_a_source_that_cannot_be_read_on_drops_its_upload(client: Any) -> None:
         raise OSError(5, "Input/output error")
 
     with pytest.raises(OSError, match="Input/output"):
-        upload(Place(client, BUCKET, KEY), pieces(), nothing)
+        upload(Place(client, {"Bucket": BUCKET}, KEY), pieces(), nothing)
     assert unfinished(client) == []
 
 

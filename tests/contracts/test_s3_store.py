@@ -23,7 +23,7 @@ from lifecycle.model.errors import Unreadable
 from lifecycle.ports.checkpoints import ObjectStore
 from tests.contracts.object_store import ObjectStoreContract, digest_of, nothing
 from tests.contracts.s3 import BUCKET, MIB, beside_a_bucket, parts_held, unfinished, written
-from tests.doubles.aws import REGION, AwsDouble
+from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
 from tests.e2e.stage import wait_until
 
 
@@ -261,3 +261,20 @@ def test_stale_uploads_are_dropped_by_prefix_and_age(
         client.create_multipart_upload(Bucket=BUCKET, Key=key)
     assert store.abort_stale("runs/a/", age) == 3 - len(left)
     assert unfinished(client) == left
+
+
+def test_with_an_owner_every_call_says_whose_the_bucket_must_be(client: Any, tmp_path: Path) -> None:
+    session, named = Session(REGION).client("s3"), set[tuple[str, str | None]]()
+    session.meta.events.register(
+        "before-call.s3",
+        lambda model, params, **_: named.add((model.name, params["headers"].get("x-amz-expected-bucket-owner"))),
+    )
+    store = S3Store(session, BUCKET, owner=ACCOUNT)
+    for size in (10, 40 * MIB):
+        store.put_file("runs/a/data", written(tmp_path / "source", size), nothing)
+        store.get_file("runs/a/data", tmp_path / "target", nothing)
+    store.put_new("runs/a/manifest.json", b"{}")
+    store.abort_stale("runs/", 0)
+    store.remove(store.keys("runs/"))
+    assert {owner for _, owner in named} == {ACCOUNT}
+    assert len(named) == 8

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.aws import AwsDouble
+from tests.e2e.cloud_stage import CloudStage
 from tests.e2e.stage import Stage
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     built = Stage(tmp_path)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, aws: AwsDouble) -> Iterator[CloudStage]:
+    built = CloudStage(tmp_path, aws)
     yield built
     built.close()

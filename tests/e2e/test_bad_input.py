@@ -125,15 +125,6 @@ def test_a_field_that_is_not_built_yet_is_valid_and_refused_by_apply_at_its_plac
     assert not stage.state.exists()
 
 
-def test_provider_aws_is_valid_and_refused_by_apply(stage: Stage) -> None:
-    stage.steady("init", str(stage.spec), "--provider", "aws")
-    stage.steady("validate", str(stage.spec))
-    done = stage.steady("apply", str(stage.spec), "--yes", code=1)
-    assert "leave these fields out" in complaint(done)
-    assert f"{stage.spec}:4:1: provider: " in done.stderr
-    assert not stage.state.exists()
-
-
 def test_a_workdir_that_does_not_exist_is_an_error_at_its_place(stage: Stage) -> None:
     stage.declare(train={"workdir": "no/such/place"})
     done = stage.steady("apply", str(stage.spec), "--yes", code=1)

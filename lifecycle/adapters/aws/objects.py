@@ -34,8 +34,10 @@ class S3Store:
     next `put_file` of its key. `abort_stale` ends those that nobody came back to.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
-        self._client, self._bucket = client, bucket
+    def __init__(self, client: Any, bucket: str, prefix: str = "", owner: str | None = None) -> None:
+        """With `owner`, an account id, S3 refuses every call when the bucket is not that account's."""
+        self._client = client
+        self._bucket = {"Bucket": bucket, **({"ExpectedBucketOwner": owner} if owner else {})}
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def put_file(self, key: str, source: Path, moved: Moved) -> Digest:
@@ -129,13 +131,13 @@ class S3Store:
         return bool(found["Metadata"].get("token") == token)
 
     def _listed(self, operation: str, what: str, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator(operation).paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+        pages = self._client.get_paginator(operation).paginate(**self._bucket, Prefix=self._prefix + prefix)
         return (entry for page in pages for entry in page.get(what, ()))
 
     def _remove(self, names: list[str]) -> None:
         listed = {"Objects": [{"Key": name} for name in names], "Quiet": True}
         with answers("S3"):
-            failed = self._client.delete_objects(Bucket=self._bucket, Delete=listed).get("Errors")
+            failed = self._client.delete_objects(**self._bucket, Delete=listed).get("Errors")
             if failed:
                 raise _failure(failed)
 

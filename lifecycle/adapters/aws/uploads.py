@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,12 +29,13 @@ class Place(NamedTuple):
     """An object, there or yet to be."""
 
     client: Any
-    bucket: str
+    bucket: Mapping[str, str]
+    """The parameters that name the bucket in every call."""
     key: str
 
     def call(self, operation: str, **parameters: Any) -> Any:
         """One call about this object. Raises what botocore raises."""
-        return getattr(self.client, operation)(Bucket=self.bucket, Key=self.key, **parameters)
+        return getattr(self.client, operation)(**self.bucket, Key=self.key, **parameters)
 
 
 class Part(NamedTuple):
@@ -92,7 +93,7 @@ def _begun(place: Place) -> _Upload:
 def _found(place: Place) -> _Upload | None:
     """The unfinished upload of this key that has got furthest, if there is one."""
     with answers("S3"):
-        pages = place.client.get_paginator("list_multipart_uploads").paginate(Bucket=place.bucket, Prefix=place.key)
+        pages = place.client.get_paginator("list_multipart_uploads").paginate(**place.bucket, Prefix=place.key)
         listed = [upload for page in pages for upload in page.get("Uploads", ())]
         ours = [
             upload for upload in listed if (upload["Key"], upload.get("ChecksumAlgorithm")) == (place.key, "SHA256")
@@ -103,9 +104,7 @@ def _found(place: Place) -> _Upload | None:
 
 def _parts(place: Place, upload_id: str) -> dict[int, dict[str, Any]]:
     """What S3 holds of an upload, by part number; nothing when it has ended meanwhile."""
-    pages = place.client.get_paginator("list_parts").paginate(
-        Bucket=place.bucket, Key=place.key, UploadId=upload_id
-    )
+    pages = place.client.get_paginator("list_parts").paginate(**place.bucket, Key=place.key, UploadId=upload_id)
     try:
         return {part["PartNumber"]: part for page in pages for part in page.get("Parts", ())}
     except ClientError as error:

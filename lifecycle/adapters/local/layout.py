@@ -15,12 +15,15 @@ instances/ID/         the machine's disk: gone when the machine is terminated
     runs/RUN/         the run's directory, checkpoints below
     agent.json        the agent's memory
 local/fired/          notices of the spec that have fired, once per node, ever
+foundations/, fleets/ what was last used on AWS from here (`bootstrap.known`)
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -154,14 +157,20 @@ class StateDirectory:
     def prepare(self) -> None:
         """Makes what is missing, for this user only. Raises StateUnusable."""
         fresh = self.unused
-        try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not (self.path / ".gitignore").exists():
-                write_whole(self.path / ".gitignore", b"*\n")
+        with self.writing():
             if fresh:
                 self._make_owner()
             for folder in (self.logs, self.machines, self.fired):
                 folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The directory is there while the block writes to it. Raises StateUnusable."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not (self.path / ".gitignore").exists():
+                write_whole(self.path / ".gitignore", b"*\n")
+            yield
         except OSError as error:
             raise self._unusable(error.strerror) from None
 

@@ -53,6 +53,13 @@ def test_another_text_is_another_generation(room: Room) -> None:
     assert adopt(room, a_spec(nodes=2), "two").generation == 2
 
 
+def test_a_fleet_on_aws_does_not_move_to_another_region(room: Room) -> None:
+    here = but(a_spec(), provider="aws", region="us-east-1")
+    adopt(room, here)
+    with room.unchanged(), pytest.raises(GuardRefused, match="in us-east-1; a fleet does not move to eu-west-1"):
+        adopt(room, but(here, region="eu-west-1"), take_over=True)
+
+
 def test_the_same_spec_again_writes_nothing(room: Room) -> None:
     adopt(room, a_spec())
     with room.unchanged():

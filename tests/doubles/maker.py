@@ -1,0 +1,69 @@
+"""Makes and ends machines with EC2 itself, where a test is about all else than Pulumi. No agent runs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lifecycle.bootstrap.aws import Site
+from lifecycle.model import tags
+from lifecycle.model.errors import SteadyError
+from lifecycle.model.fleet import Market
+from lifecycle.model.ids import NodeName
+from lifecycle.model.records import Placement
+from lifecycle.model.world import Machine
+from lifecycle.ports.provisioner import Outcome
+
+
+class Maker:
+    """Implements `ports.provisioner.Provisioner`: one machine per incarnation, found again by its tags."""
+
+    def __init__(self, site: Site, image: str) -> None:
+        self._site, self._image = site, image
+        self.asked: list[str] = []
+
+    def converge(self, fleet: str, placements: Sequence[Placement]) -> Sequence[Outcome]:
+        live = [machine for machine in self._site.compute.machines(fleet) if machine.live]
+        return list(self._each(live, placements))
+
+    def _each(self, live: list[Machine], placements: Sequence[Placement]) -> Iterator[Outcome]:
+        for placement in placements:
+            self.asked.append(placement.node)
+            mine = {machine.incarnation: machine for machine in live if machine.node == placement.node}
+            wanted = {placement.incarnation} if placement.present else set()
+            try:
+                for number in mine.keys() - wanted:
+                    self._ec2.terminate_instances(InstanceIds=[mine[number].id])
+                if wanted - mine.keys():
+                    self._make(placement)
+            except SteadyError as error:
+                yield Outcome(node=placement.node, error=error.what)
+            else:
+                yield Outcome(node=placement.node)
+
+    @property
+    def _ec2(self) -> Any:
+        return self._site.session.client("ec2")
+
+    def _make(self, placement: Placement) -> None:
+        node = NodeName.parse(placement.node)
+        named = tags.identity(self._site.foundation.owner, node, placement.incarnation)
+        spot = {"InstanceMarketOptions": {"MarketType": "spot"}} if placement.market is Market.SPOT else {}
+        self._ec2.run_instances(
+            ImageId=self._image,
+            MinCount=1,
+            MaxCount=1,
+            InstanceType=placement.instance_type,
+            Placement={"AvailabilityZone": placement.zone},
+            TagSpecifications=[
+                {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in named.items()]}
+            ],
+            **spot,
+        )
+
+    def differences(self, fleet: str) -> Sequence[str]:
+        return ()
+
+    def share(self, fleet: str) -> None: ...
+
+    def dismantle(self, fleet: str) -> None: ...

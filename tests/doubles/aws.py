@@ -1,8 +1,7 @@
-"""AWS on 127.0.0.1: moto's server, with the refusals of the real one that moto lacks, and faults on demand.
+"""AWS on 127.0.0.1: moto's server, with the rules of EC2 that moto lacks (`ec2`), and faults on demand.
 
 A `Fault` meets the next calls of an operation: a throttle, a server error, a slow answer, or an answer that is
-lost after the call was carried out. What EC2 refuses and moto does not: stopping or starting a one-time spot
-machine, and starting a terminated one. DynamoDB takes one call at a time: moto's transactions roll back by
+lost after the call was carried out. DynamoDB takes one call at a time: moto's transactions roll back by
 putting back a copy of the whole table, with whatever others wrote in the meantime.
 """
 
@@ -14,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,7 +21,10 @@ from urllib.parse import parse_qs
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+from tests.doubles.ec2 import ACCOUNT as ACCOUNT
+from tests.doubles.ec2 import REGION as REGION
+from tests.doubles.ec2 import Ec2, Parameters, changes
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -56,6 +58,7 @@ class AwsDouble:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self._dynamodb = threading.Lock()
+        self.ec2 = Ec2()
         self.faults: list[Fault] = []
         self.calls: Counter[str] = Counter()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
@@ -72,6 +75,12 @@ class AwsDouble:
     def env(self) -> dict[str, str]:
         """What a process needs in its environment to find this AWS and no other."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}
+
+    @property
+    def mutations(self) -> Counter[str]:
+        """The calls that asked EC2 or IAM for a change, refused ones too."""
+        asked = {name: times for name, times in self.calls.items() if name.startswith(("ec2.", "iam."))}
+        return Counter({name: times for name, times in asked.items() if changes(name)})
 
     @contextmanager
     def fault(self, operation: str, **how: Any) -> Iterator[Fault]:
@@ -92,15 +101,33 @@ class AwsDouble:
             time.sleep(fault.delay)
         if fault is not None and fault.refuse and not fault.lose_answer:
             return _answer(start, environ, fault.status, fault.code, "injected")
-        refused = _refused_by_ec2(operation, body)
+        refused = self.ec2.refusal(operation, body)
         if refused is not None:
-            return _answer(start, environ, 400, *refused)
-        with self._dynamodb if operation.startswith("dynamodb.") else nullcontext():
-            answered = list(self._app(environ, start if fault is None or not fault.lose_answer else _nobody))
+            return _answer(start, environ, *refused)
+        with self._one_at_a_time(operation):
+            told = start if fault is None or not fault.lose_answer else _nobody
+            answered = self._answered(environ, operation, body, told)
+            if self.ec2.after_change is not None and operation.startswith("ec2.") and changes(operation):
+                self.ec2.after_change()
         if fault is not None and fault.lose_answer:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
         return answered
+
+    def _one_at_a_time(self, operation: str) -> AbstractContextManager[Any]:
+        if operation.startswith("dynamodb."):
+            return self._dynamodb
+        return self.ec2.lock if operation.startswith("ec2.") and self.ec2.after_change else nullcontext()
+
+    def _answered(self, environ: dict[str, Any], operation: str, body: Parameters, start: Start) -> list[bytes]:
+        """moto's answer, with what EC2 would say otherwise."""
+        if not self.ec2.retells(operation, body):
+            return list(self._app(environ, start))
+        told: list[Any] = []
+        answer = self.ec2.retold(operation, b"".join(self._app(environ, lambda *how: told.extend(how))))
+        headers = [header for header in told[1] if header[0].lower() != "content-length"]
+        start(told[0], [*headers, ("Content-Length", str(len(answer)))])
+        return [answer]
 
     def _due(self, operation: str) -> Fault | None:
         for fault in self.faults:
@@ -139,31 +166,6 @@ def _parameters(environ: dict[str, Any]) -> dict[str, list[str]]:
     raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(raw)
     return parse_qs(raw.decode())
-
-
-def _refused_by_ec2(operation: str, body: dict[str, list[str]]) -> tuple[str, str] | None:
-    """(code, message) for what EC2 would not do with these instances."""
-    if operation not in ("ec2.StopInstances", "ec2.StartInstances"):
-        return None
-    for name in (value[0] for key, value in body.items() if key.startswith("InstanceId")):
-        instance = _instance(name)
-        if instance is None:
-            continue
-        if instance.lifecycle == "spot":
-            return "UnsupportedOperation", f"You can't stop or start the Spot Instance '{name}'"
-        if instance.state == "terminated":
-            return "IncorrectInstanceState", f"The instance '{name}' is terminated"
-    return None
-
-
-def _instance(name: str) -> Any:
-    from moto.ec2.models import ec2_backends
-
-    for reservation in ec2_backends[ACCOUNT][REGION].reservations.values():
-        for instance in reservation.instances:
-            if instance.id == name:
-                return instance
-    return None
 
 
 def _answer(start: Start, environ: dict[str, Any], status: int, code: str, message: str) -> list[bytes]:

@@ -45,10 +45,11 @@ def wait_until(condition: Callable[[], Any], what: str, within: float = PATIENCE
 
 
 class Stage:
-    """One fleet named `f` with one pool `t`, and the hands to disturb it."""
+    """One fleet with one pool `t`, and the hands to disturb it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fleet: str = "f") -> None:
         self.folder, self.state, self.spec = folder, folder / "state", folder / "fleet.yaml"
+        self.fleet = fleet
         self._background: list[subprocess.Popen[str]] = []
 
     # ---- the spec --------------------------------------------------------------------------------
@@ -70,9 +71,14 @@ class Stage:
             **(train or {}),
         }
         described = {"nodes": nodes, "market": market, "train": training, **_patient(pool)}
-        document = {"version": 1, "fleet": "f", "provider": "local", "pools": {"t": described}}
+        document = {"version": 1, "fleet": self.fleet, **self.provided, "pools": {"t": described}}
         self.spec.write_text(yaml.safe_dump(document, sort_keys=False))
         return self
+
+    @property
+    def provided(self) -> dict[str, Any]:
+        """What the spec says of the provider."""
+        return {"provider": "local"}
 
     # ---- commands --------------------------------------------------------------------------------
 
@@ -84,7 +90,7 @@ class Stage:
             text=True,
             timeout=180,
             cwd=self.folder,
-            env={**_env(), **env},
+            env={**self.env, **env},
         )
         if code is not None:
             assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -95,10 +101,15 @@ class Stage:
         """Starts a command in the background; its output goes to `background.log`."""
         with (self.folder / "background.log").open("a") as log:
             begun = subprocess.Popen(
-                self.command(*arguments), stdout=log, stderr=log, text=True, cwd=self.folder, env=_env()
+                self.command(*arguments), stdout=log, stderr=log, text=True, cwd=self.folder, env=self.env
             )
         self._background.append(begun)
         return begun
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of commands: nothing of ours that this process was started with."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("STEADY_")}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "lifecycle", "--state", str(self.state), *arguments]
@@ -119,8 +130,8 @@ class Stage:
     # ---- looking ---------------------------------------------------------------------------------
 
     def node(self, index: int = 0) -> dict[str, Any]:
-        shown = self.document("status", "f")["fleets"][0]["nodes"]
-        return next(node for node in shown if node["node"] == f"f/t/{index}")
+        shown = self.document("status", self.fleet)["fleets"][0]["nodes"]
+        return next(node for node in shown if node["node"] == f"{self.fleet}/t/{index}")
 
     def run(self, index: int = 0) -> dict[str, Any]:
         runs = self.document("history")["runs"]
@@ -192,7 +203,3 @@ def _patient(pool: dict[str, Any]) -> dict[str, Any]:
     checkpoint = {"every": "2s", "save_time": "1s", **pool.pop("checkpoint", {})}
     stop = {"grace": "10s", **pool.pop("stop", {})}
     return {"checkpoint": checkpoint, "stop": stop, **pool}
-
-
-def _env() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("STEADY_")}

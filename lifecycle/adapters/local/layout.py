@@ -5,7 +5,7 @@ owner                 the id in every owner tag; made once
 objects/              checkpoints: the "S3" of this computer
 logs/RUN/ATTEMPT.log  what trainers print
 machines/ID/          the provider's own records of a machine: outlive it for an hour
-    machine.json      who it is: written before it is started, never changed
+    machine.json      who it is: written before it is started; only its tags may change
     want.json         what is wanted of it: on, off, terminated, killed
     process.json      its process and the port of its metadata service
     notices.json      the notices that stand

@@ -286,6 +286,7 @@ def test_a_world_that_could_never_be_read_is_told_at_once(room: Room, monkeypatc
     monkeypatch.setattr(type(room.table), "scan", away)
     with pytest.raises(Unreadable):
         room.controller().until("f", settled, timeout=60)
+    assert room.bell.waited == []
 
 
 def test_a_store_that_is_away_fails_upkeep_and_no_run(room: Room) -> None:

@@ -31,7 +31,9 @@ from lifecycle.model.records import (
     Receipt,
     Report,
     Run,
+    Shortage,
     SpecRecord,
+    Tick,
 )
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Machine, Observed
@@ -91,6 +93,12 @@ def an_incarnation(**changes: Any) -> Incarnation:
         "instance": "m1",
     }
     return Incarnation(**{**fields, **changes})
+
+
+def a_shortage(instance_type: str = "", zone: str = "", *, ago: float = 60, **changes: Any) -> Shortage:
+    """Spot of this type and zone, refused so long ago for the first time."""
+    fields = {"market": Market.SPOT, "since": NOW - ago, "at": NOW - ago, "said": "none left"}
+    return Shortage(instance_type=instance_type, zone=zone, **{**fields, **changes})
 
 
 def a_receipt(step: int = 100, *, epoch: int = 1, **changes: Any) -> Receipt:
@@ -275,6 +283,12 @@ def a_notice(cause: Cause = Cause.SPOT, *, lead: float | None = 100.0, **changes
         "deadline": None if lead is None else NOW + lead,
     }
     return Notice(**{**fields, **changes})
+
+
+def a_tick(**changes: Any) -> Tick:
+    """The last one, of generation 1, that had nothing to do."""
+    fields = {"fleet": "f", "at": NOW - 9, "by": "controller", "generation": 1}
+    return Tick(**{**fields, "actions": 0, "refused": 0, "waiting": 0, **changes})
 
 
 def nothing_yet(spec: FleetSpec | None = None, **changes: Any) -> Observed:

@@ -190,7 +190,7 @@ class Controller:
                 continue  # overtaken, or blind for a moment: the next tick plans anew
             seen(ticked)
             share = share and bool(ticked.record.shared)
-            if done(ticked) and not share:
+            if done(ticked):
                 return ticked
             if self._clock.monotonic() >= deadline:
                 raise _timed_out(fleet, ticked.plan, timeout)

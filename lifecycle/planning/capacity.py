@@ -156,7 +156,7 @@ def _rest(pool: Pool, short: _Short, due: float, now: float) -> Chosen:
     every = [*choices(pool, pool.market), *after]
     soonest = min(every, key=lambda choice: short[choice].at)
     until = min(short[soonest].at + RETRY_AFTER, due if due > now else float("inf"))
-    return Chosen(choice=soonest, why=f"no capacity for {_named(every, short, now)}", until=until)
+    return Chosen(choice=soonest, why=f"none for {_named(every, short, now)}", until=until)
 
 
 def _fills(machine: Machine) -> Iterable[Choice]:

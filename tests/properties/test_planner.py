@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.model.fleet import FleetSpec, Market
-from lifecycle.model.plan import Converge, EndStray, Facts, Plan, PowerOff
+from lifecycle.model.plan import Converge, EndStray, Facts, Kind, Plan, PowerOff
 from lifecycle.model.records import (
     Desired,
     DrainOutcome,
@@ -21,6 +21,7 @@ from lifecycle.model.records import (
     Placement,
     Report,
     Run,
+    Shortage,
     SpecRecord,
 )
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
@@ -42,6 +43,7 @@ from tests.builders import (
     a_record,
     a_report,
     a_run,
+    a_shortage,
     a_spec,
     an_allowance,
     an_answer,
@@ -67,10 +69,14 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def specs(draw: Callable[..., Any]) -> FleetSpec:
-    return a_spec(
+    market = draw(st.sampled_from(["spot", "on_demand"]))
+    fallback = draw(maybe(st.just({"to": "on_demand", "after": "1m"}))) if market == "spot" else None
+    found = a_spec(
         nodes=draw(st.integers(0, 2)),
-        market=draw(st.sampled_from(["spot", "on_demand"])),
-        instance_types=draw(st.sampled_from([[], ["local"], ["big"]])),
+        market=market,
+        fallback=fallback,
+        instance_types=draw(st.sampled_from([[], ["local"], ["big"], ["big", "local"]])),
+        zones=draw(st.sampled_from([[], [], ["local"], ["a", "local"]])),
         stop={"without_checkpoint": draw(st.sampled_from(["refuse", "force"]))},
         checkpoint=draw(st.sampled_from([{}, {"max_lost_work": "1m"}])),
         drift={"market": draw(st.sampled_from(["report", "replace"]))},
@@ -80,6 +86,7 @@ def specs(draw: Callable[..., Any]) -> FleetSpec:
             "on_completion": draw(st.sampled_from(["terminate", "stop", "keep"])),
         },
     )
+    return but(found, provider=draw(st.sampled_from(["local", "aws"])))
 
 
 @st.composite
@@ -171,6 +178,17 @@ def placements(draw: Callable[..., Any]) -> Placement:
 
 
 @st.composite
+def shortages(draw: Callable[..., Any]) -> Shortage:
+    return a_shortage(
+        draw(st.sampled_from(["", "local", "big"])),
+        draw(st.sampled_from(["", "local", "a"])),
+        market=draw(st.sampled_from(Market)),
+        since=NOW - draw(AGES),
+        at=NOW - draw(AGES),
+    )
+
+
+@st.composite
 def records(draw: Callable[..., Any]) -> SpecRecord:
     return a_record(draw(specs()), destroying=draw(st.sampled_from([False, False, False, True])))
 
@@ -181,7 +199,10 @@ def worlds(draw: Callable[..., Any], *, readable: bool = True) -> Observed:
     found = tuple(draw(machines(name)) for name in ("m1", "m2") if draw(st.booleans()))
     claims = tuple(
         an_incarnation(
-            number=number, instance=draw(maybe(st.just(f"m{number}"))), ended_at=draw(maybe(st.just(NOW)))
+            number=number,
+            instance=draw(maybe(st.just(f"m{number}"))),
+            ended_at=draw(maybe(st.just(NOW))),
+            tried_at=draw(maybe(st.sampled_from([NOW - 5, NOW - 60, NOW - 600]))),
         )
         for number in (1, 2, 3)
         if draw(st.booleans())
@@ -210,6 +231,8 @@ def worlds(draw: Callable[..., Any], *, readable: bool = True) -> Observed:
         receipts={RUN: draw(st.sampled_from([(), (a_receipt(100),), (a_receipt(130, epoch=2), a_receipt(100))]))},
         holds=holds,
         allowances=draw(st.sampled_from([{}, {}, {"m1": an_allowance()}])),
+        shortages=tuple(draw(st.lists(shortages(), max_size=4))),
+        shared=draw(st.sampled_from([(), ("role: x",)])),
     )
 
 
@@ -286,6 +309,31 @@ def test_no_trainer_at_work_is_ended_that_was_not_asked_to_save(world: tuple[Obs
     observed, machine = world
     settled, found = planned(observed)
     assert not ends(found, machine) or covered(settled, machine)
+
+
+def creations(found: Plan, *kinds: Kind) -> list[Converge]:
+    """What the plan makes with actions of these kinds on node 0."""
+    steps = [step for a in found.actions if a.kind in kinds and a.node == NODE for step in a.steps]
+    return [step for step in steps if isinstance(step, Converge) and step.placement.present]
+
+
+@SETTINGS
+@given(worlds())
+def test_no_new_machine_is_made_of_what_was_lately_refused(observed: Observed) -> None:
+    settled, found = planned(observed)
+    short = {(each.market, each.instance_type, each.zone) for each in settled.shortages if NOW - each.at < 300}
+    for made in creations(found, Kind.CREATE):
+        placed = made.placement
+        assert made.claim is None or (placed.market, placed.instance_type, placed.zone) not in short
+
+
+@SETTINGS
+@given(worlds())
+def test_no_machine_is_made_while_it_is_not_known_whether_the_last_one_was(observed: Observed) -> None:
+    settled, found = planned(observed)
+    last = max(settled.incarnations.values(), key=lambda claim: claim.number, default=None)
+    if last is not None and last.tried_at == NOW - 5 and last.instance is None and last.ended_at is None:
+        assert creations(found, Kind.CREATE, Kind.REPLACE) == []
 
 
 @SETTINGS

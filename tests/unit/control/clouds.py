@@ -56,6 +56,8 @@ class Cloud:
                 node=placement.node,
                 incarnation=placement.incarnation,
                 market=placement.market,
+                instance_type=placement.instance_type or "local",
+                zone=placement.zone or "local",
                 launched_at=self.clock.now(),
             )
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.control.execute import Executor
-from lifecycle.control.loop import Controller
+from lifecycle.control.loop import LOCAL, Controller, Pace
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.codec import decode
@@ -174,7 +174,9 @@ class Room:
 
     # ---- who acts --------------------------------------------------------------------------------
 
-    def controller(self, before: Before = quiet, *, process: Identity | None = None) -> Controller:
+    def controller(
+        self, before: Before = quiet, *, process: Identity | None = None, pace: Pace = LOCAL
+    ) -> Controller:
         tracker, hands = self._tracker(before), self._hands(before)
         return Controller(
             tracker=tracker,
@@ -185,6 +187,7 @@ class Room:
             clock=self.clock,
             wake=self.bell,
             who="controller",
+            pace=pace,
         )
 
     def operator(self, who: str = "ann") -> Operator:

@@ -23,6 +23,7 @@ from tests.builders import (
     a_placement,
     a_receipt,
     a_run,
+    a_shortage,
     a_spec,
     an_ended_attempt,
     an_idle_report,
@@ -164,6 +165,22 @@ def surplus() -> Observed:
     )
 
 
+def showed_up() -> Observed:
+    """The machine of a creation whose answer was lost."""
+    return training(incarnations={(NODE, 1): an_incarnation(tried_at=NOW - 60)})
+
+
+def out_of_capacity() -> Observed:
+    """The first choice was refused, its claim closed."""
+    closed = an_incarnation(instance=None, instance_type="big", ended_at=NOW - 60)
+    return nothing_yet(
+        a_spec(instance_types=["big", "small"]),
+        placements={NODE: a_placement(instance_type="big")},
+        incarnations={(NODE, 1): closed},
+        shortages=(a_shortage("big"),),
+    )
+
+
 def destroyed() -> Observed:
     found = at_rest()
     return but(found, record=but(found.record, destroying=True, generation=2))
@@ -179,6 +196,8 @@ SCENES = (
     stopped_on_demand,
     started_again,
     surplus,
+    showed_up,
+    out_of_capacity,
     destroyed,
 )
 Scene = Callable[[], Observed]

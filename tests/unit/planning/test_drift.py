@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.model.fleet import Market
+from lifecycle.model.fleet import Aws, Market
 from lifecycle.model.plan import Drift
 from lifecycle.model.records import HoldKind
 from lifecycle.model.states import InstanceState, StopReason
@@ -19,6 +19,7 @@ from tests.builders import (
     a_record,
     a_spec,
     an_attempt,
+    but,
     nothing_yet,
     rested,
     training,
@@ -80,6 +81,30 @@ def test_another_market_is_drift_with_its_own_policy() -> None:
 def test_another_type_is_drift_with_all_that_is_declared() -> None:
     observed = training(a_spec(instance_types=["big", "small"]))
     assert found(observed) == [difference("instance_type", "big, small", "local", "replace")]
+
+
+def test_a_zone_that_is_no_longer_declared_is_drift_with_the_types_policy() -> None:
+    observed = training(a_spec(zones=["a", "b"]))
+    assert found(observed) == [difference("zone", "a, b", "local", "replace")]
+
+
+def test_a_zone_says_nothing_in_subnets_of_the_users_own() -> None:
+    spec = but(a_spec(zones=["a"]), aws=Aws(subnets=("subnet-1",)))
+    assert found(training(spec)) == []
+
+
+def test_a_machine_on_the_fallback_is_shown_as_such() -> None:
+    spec = a_spec(fallback={"to": "on_demand", "after": "10m"})
+    placed = {NODE: a_placement(market=Market.ON_DEMAND)}
+    observed = training(spec, machines=(a_machine(market=Market.ON_DEMAND),), placements=placed)
+    assert found(observed) == [difference("market", "spot", "on_demand", "fallback", preexisting=True)]
+
+
+def test_changed_tags_are_told_with_both_values() -> None:
+    machine = a_machine(tags={"Name": "mine", "steady:pool": "t", "steady:incarnation": "1"})
+    observed = training(but(a_spec(), provider="aws"), machines=(machine,))
+    desired, actual = "Name=f/t/0, steady:node=f/t/0", "Name=mine, no steady:node"
+    assert found(observed) == [difference("tags", desired, actual, "restore", preexisting=True)]
 
 
 def test_a_declared_type_is_no_drift() -> None:

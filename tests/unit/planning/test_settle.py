@@ -23,6 +23,7 @@ from tests.builders import (
     a_receipt,
     a_report,
     a_run,
+    a_shortage,
     an_allowance,
     an_attempt,
     an_end,
@@ -430,3 +431,23 @@ def test_of_two_receipts_a_report_tells_of_the_greater_is_the_newest() -> None:
 
 def test_a_report_without_receipts_has_no_newest() -> None:
     assert newest(an_idle_report()) is None
+
+
+# Shortages, and machines that are twins
+
+
+def test_a_shortage_is_over_once_a_machine_was_made_of_that_choice() -> None:
+    made = a_machine(launched_at=NOW - 10)
+    shortage = a_shortage()
+    facts = settle(training(machines=(made,), shortages=(shortage,)), NOW)
+    assert facts.over == (shortage,)
+    assert apply_facts(training(shortages=(shortage,)), facts).shortages == ()
+
+
+def test_a_shortage_stays_while_no_machine_was_made_since() -> None:
+    assert settle(training(shortages=(a_shortage(),)), NOW).over == ()
+
+
+def test_of_two_live_machines_of_one_incarnation_the_one_on_record_stays_on_record() -> None:
+    copy = a_machine(id="m9")
+    assert settle(training(machines=(a_machine(), copy)), NOW).incarnations == ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.fleet import Market
 from lifecycle.model.records import Condition, HoldKind, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
@@ -21,7 +22,9 @@ from tests.builders import (
     a_record,
     a_report,
     a_run,
+    a_shortage,
     a_spec,
+    a_tick,
     an_attempt,
     an_ended_attempt,
     an_idle_report,
@@ -233,3 +236,46 @@ def test_an_idle_agent_shows_the_checkpoint_of_the_last_attempt() -> None:
     found = node(rested(reports={NODE: an_idle_report()})).checkpoint
     assert found is not None
     assert found.step == 100
+
+
+# The fleet as a whole
+
+
+def of_the_fleet(observed: Observed) -> list[tuple[str, str, str, str]]:
+    return [(each.type, each.status, each.reason, each.message) for each in shown(observed).conditions]
+
+
+def test_a_fleet_as_declared_has_no_conditions() -> None:
+    assert shown(training(last_tick=a_tick())).conditions == ()
+
+
+def test_what_machines_share_and_is_not_as_declared_is_a_condition_of_the_fleet() -> None:
+    assert of_the_fleet(training(shared=("role: x",))) == [("Synced", "False", "SharedDrift", "role: x")]
+
+
+def test_what_failed_in_the_last_tick_is_a_condition_since_then() -> None:
+    observed = training(last_tick=a_tick(errors=("f/t/0: locked",)))
+    assert of_the_fleet(observed) == [("Reconciled", "False", "TickErrors", "f/t/0: locked")]
+    assert shown(observed).conditions[0].since == NOW - 9
+
+
+def test_what_was_not_looked_at_is_unknown() -> None:
+    observed = training(last_tick=a_tick(notes=("not looked at",)))
+    assert of_the_fleet(observed) == [("Reconciled", "Unknown", "NotLookedAt", "not looked at")]
+
+
+def test_a_provider_that_cannot_be_read_is_a_condition_of_the_fleet_too() -> None:
+    observed = training(machines=None, unreadable="EC2 is away")
+    assert of_the_fleet(observed) == [("Synced", "False", "Waiting", "the provider's answer: EC2 is away")]
+
+
+def test_a_node_on_the_fallback_says_so() -> None:
+    spec = a_spec(fallback={"to": "on_demand", "after": "10m"})
+    placed = {NODE: a_placement(market=Market.ON_DEMAND)}
+    found = node(training(spec, machines=(a_machine(market=Market.ON_DEMAND),), placements=placed))
+    assert found.conditions[0].message == "market: declared spot, found on_demand (policy: fallback)"
+
+
+def test_a_node_that_waits_for_capacity_says_what_is_short() -> None:
+    found = node(nothing_yet(shortages=(a_shortage(),)))
+    assert found.conditions[0].message == "capacity: none for spot since 1m"

@@ -1,0 +1,105 @@
+"""Which node a machine fills when its tags and our records disagree: the records know."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lifecycle.model.plan import Converge, EndStray
+from lifecycle.model.world import Machine, Observed
+from lifecycle.planning.witness import recognised
+from tests.builders import (
+    NODE,
+    NOW,
+    a_machine,
+    a_placement,
+    a_report,
+    a_run,
+    a_spec,
+    an_attempt,
+    an_incarnation,
+    an_order,
+    but,
+    nothing_yet,
+)
+from tests.unit.planning.reading import planned
+
+NODES = ("f/t/0", "f/t/1", "f/t/2")
+CLAIMS = {(node, 1): an_incarnation(node=node, instance=f"m{node[-1]}") for node in NODES}
+M0 = a_machine(id="m0", node=NODE)
+
+
+def at_work() -> Observed:
+    """Three nodes that train, each on the machine on record."""
+    runs = [f"f.t.main.{node[-1]}" for node in NODES]
+    given_out = {run: an_attempt(run=run, node=node) for run, node in zip(runs, NODES, strict=True)}
+    return nothing_yet(
+        a_spec(nodes=3),
+        machines=tuple(a_machine(id=f"m{node[-1]}", node=node) for node in NODES),
+        placements={node: a_placement(node=node) for node in NODES},
+        incarnations=CLAIMS,
+        orders={node: an_order(node=node) for node in NODES},
+        reports={n: a_report(node=n, instance=f"m{n[-1]}", run=run) for n, run in zip(NODES, runs, strict=True)},
+        runs={run: a_run(attempt, run=run, nodes=(attempt.node,)) for run, attempt in given_out.items()},
+    )
+
+
+def test_a_machine_whose_tags_are_right_is_taken_at_their_word() -> None:
+    assert recognised([M0], CLAIMS) == (M0,)
+
+
+def test_a_machine_renamed_to_another_node_is_known_by_its_record() -> None:
+    assert recognised([but(M0, node="f/t/1")], CLAIMS) == (M0,)
+
+
+def test_a_machine_with_another_incarnation_is_known_by_its_record() -> None:
+    assert recognised([but(M0, incarnation=9)], CLAIMS) == (M0,)
+
+
+def test_the_changed_tags_are_kept_to_be_seen() -> None:
+    changed = but(M0, node="f/t/1", tags={"steady:node": "f/t/1"})
+    assert recognised([changed], CLAIMS)[0].tags == {"steady:node": "f/t/1"}
+
+
+def test_a_machine_that_no_claim_names_is_taken_at_its_tags_word() -> None:
+    fresh = a_machine(id="m9", node="f/t/1")
+    assert recognised([fresh], CLAIMS) == (fresh,)
+
+
+def test_of_two_claims_that_name_a_machine_the_one_that_its_tags_say_counts() -> None:
+    claims = {**CLAIMS, (NODE, 2): an_incarnation(number=2, instance="m0")}
+    assert recognised([M0], claims) == (M0,)
+
+
+def test_a_machine_copied_with_its_tags_never_replaces_the_one_on_record() -> None:
+    """`Launch more like this` in a console copies the tags; the copy is old enough to be judged."""
+    observed = at_work()
+    for copies in ((a_machine(id="a9", node=NODE),), (a_machine(id="z9", node=NODE),)):
+        for machines in ((*copies, *observed.machines), (*observed.machines, *copies)):
+            ended = strays(but(observed, machines=machines))
+            assert {machine.id for machine in ended} == {copies[0].id}
+
+
+def strays(observed: Observed) -> list[Machine]:
+    steps = [each for found in planned(observed).actions for each in found.steps]
+    return [each.machine for each in steps if isinstance(each, EndStray)]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.sampled_from((*NODES, "f/t/7", "f/u/0")), st.integers(1, 4)), min_size=3, max_size=3),
+    st.permutations([0, 1, 2]),
+)
+def test_however_machines_are_retagged_none_is_ended_and_none_is_made(
+    told: list[tuple[str, int]], order: list[int]
+) -> None:
+    observed = at_work()
+    found = [
+        but(machine, node=node, incarnation=number)
+        for machine, (node, number) in zip(observed.machines, told, strict=True)
+    ]
+    machines = recognised([found[place] for place in order], CLAIMS)
+    plan = planned(but(observed, machines=machines), NOW)
+    steps = [each for action in plan.actions for each in action.steps]
+    assert not [each for each in steps if isinstance(each, Converge | EndStray)]
+    assert {(machine.id, machine.node) for machine in machines} == {(f"m{node[-1]}", node) for node in NODES}

@@ -112,6 +112,7 @@ def test_a_first_boot_ends_with_the_agent_installed_and_started(machine: Machine
         [agent, "--help"], env={"PATH": os.defpath}, cwd="/", capture_output=True, text=True, check=True
     )
     assert "The agent of one node" in helped.stdout
+    assert "include-system-site-packages = true" in (agent.parents[1] / "pyvenv.cfg").read_text()
     imports = [str(agent.with_name("python")), "-c", "import boto3, lifecycle; print(lifecycle.__file__)"]
     found = subprocess.run(imports, env={}, cwd="/", capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(machine.root))

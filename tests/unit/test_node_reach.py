@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lifecycle.bootstrap import node
-from tests.doubles.aws import AwsDouble
 
 
 def agent(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

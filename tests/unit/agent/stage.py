@@ -37,6 +37,7 @@ class NodeStage:
         self.disk, self.clock, self.trainer = disk, HandClock(), ScriptedTrainer()
         self.notices, self.rings, self.orphaned = ScriptedNotices(), Rings(), False
         self.power: Switch | None = None
+        self.read_every = 0.0
         table = SqliteTable(None)
         self.controller, self.table = ControllerTracker(table), Fickle(table)
         self._numbers = 0
@@ -56,6 +57,7 @@ class NodeStage:
             clock=self.clock,
             orphaned=lambda: self.orphaned,
             power=self.power,
+            read_every=self.read_every,
         )
 
     # ---- what the controller does ----------------------------------------------------------------

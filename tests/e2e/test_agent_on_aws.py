@@ -97,7 +97,7 @@ class SystemdMachine:
         record = MachineRecord(
             id="i-1", fleet="f", node=NODE, incarnation=1, market=Market.SPOT, created_at=NOW, tags=named
         )
-        self.metadata = MetadataServer(record, list)
+        self.metadata = MetadataServer(lambda: record, list)
         self.env = {
             **os.environ,
             "PATH": f"{self.manager.programs}:{os.environ['PATH']}",

@@ -50,7 +50,7 @@ class Machine:
 
     def __init__(self, root: Path, aws: AwsDouble) -> None:
         self.root, self.programs, self.log = root / "disk", root / "programs", root / "log"
-        self._aws, self.metadata = aws, MachineWithRole(RECORD, list)
+        self._aws, self.metadata = aws, MachineWithRole(lambda: RECORD, list)
         self.programs.mkdir(parents=True)
         self.log.touch()
         for name in ("shutdown", "systemctl"):

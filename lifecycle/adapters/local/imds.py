@@ -20,13 +20,14 @@ from lifecycle.model.states import Cause
 _TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 _TOKEN = "X-aws-ec2-metadata-token"  # noqa: S105 - the header's name
 
+Record = Callable[[], MachineRecord]
 Notices = Callable[[], Sequence[StandingNotice]]
 
 
 class MetadataServer:
     """Serves one machine's metadata until the process ends. `port` is free and its own."""
 
-    def __init__(self, record: MachineRecord, notices: Notices) -> None:
+    def __init__(self, record: Record, notices: Notices) -> None:
         self._record, self._notices = record, notices
         self._tokens: dict[str, float] = {}
         service = self
@@ -72,7 +73,7 @@ class MetadataServer:
         return (404, "") if body is None else (200, body)
 
     def _documents(self) -> dict[str, str]:
-        record = self._record
+        record = self._record()
         meta = {
             "instance-id": record.id,
             "instance-type": record.instance_type,

@@ -58,7 +58,7 @@ class LocalMachine:
     def __init__(self, state: StateDirectory, paths: MachinePaths, record: MachineRecord) -> None:
         self._state, self._paths, self._record = state, paths, record
         self._me = processes.myself()
-        self._server = MetadataServer(record, self._notices)
+        self._server = MetadataServer(self._known, self._notices)
         self._agent: int | None = None
         self._agent_due, self._agent_died = 0.0, 0
         self._running: dict[int, Path] = {}
@@ -210,7 +210,11 @@ class LocalMachine:
         write_record(place / "exit.json", ExitRecord(code=127, at=time.time()))
         write_record(place / "process.json", StartedRecord(machine=self._me, process=None, started_at=time.time()))
 
-    # ---- notices ---------------------------------------------------------------------------------
+    # ---- what the metadata service tells ---------------------------------------------------------
+
+    def _known(self) -> MachineRecord:
+        """Who the machine is, with the tags it has now."""
+        return read_record(self._paths.record, MachineRecord) or self._record
 
     def _notices(self) -> tuple[StandingNotice, ...]:
         return read_record(self._paths.notices, tuple[StandingNotice, ...]) or ()

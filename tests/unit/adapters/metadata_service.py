@@ -27,7 +27,7 @@ class Service:
 
     def __init__(self) -> None:
         self.standing: list[StandingNotice] = []
-        self.server = MetadataServer(RECORD, lambda: self.standing)
+        self.server = MetadataServer(lambda: RECORD, lambda: self.standing)
 
     def fresh(self) -> Service:
         """As if nobody had asked it yet."""

@@ -33,9 +33,7 @@ def declare(spec: FleetSpec, ground: Ground) -> Identity:
         permissions_boundary=ground.boundary,
         tags=tags.of_fleet(ground.names.owner, spec.fleet),
     )
-    rights = policies.node_policy(
-        ground.names, spec.fleet, "bundles/current", tuple(spec.secrets.values()), reads_peers=gangs
-    )
+    rights = policies.node_policy(ground.names, spec.fleet, tuple(spec.secrets.values()), reads_peers=gangs)
     own = iam.RolePolicy("node", role=role.name, policy=json.dumps(rights))
     theirs = [
         iam.RolePolicyAttachment(f"node-{number}", role=role.name, policy_arn=arn)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from lifecycle.model.ids import NAME
-from stacks.names import Document, Names, Statement, allow, deny, document, fleet_partition, literal, node_partition
+from stacks.names import Document, Names, Statement, allow, deny, document, fleet_partition, node_partition
 
 THIS_MACHINE = node_partition("${ec2:SourceInstanceARN}")
 """The partition of whichever machine asks: one role serves a fleet, and still no node writes another's rows."""
@@ -37,20 +37,18 @@ def node_trust(names: Names) -> Document:
     )
 
 
-def node_policy(
-    names: Names, fleet: str, bundle: str, secrets: Sequence[str] = (), reads_peers: bool = False
-) -> Document:
+def node_policy(names: Names, fleet: str, secrets: Sequence[str] = (), reads_peers: bool = False) -> Document:
     """What every node of one fleet may: its fleet's checkpoints, its fleet's orders, its own reports.
 
-    `bundle` is the key the node's software is stored under, which contains its digest; `secrets` are full ARNs.
-    `reads_peers` is for gangs, whose agents look at each other's reports through the index. Nobody may list
-    uploads: `s3:ListBucketMultipartUploads` knows no prefix, so a node that had it would see every fleet's.
+    `secrets` are full ARNs; `reads_peers` is for gangs, whose agents look at each other's reports by the index.
+    Nobody may list uploads: `s3:ListBucketMultipartUploads` knows no prefix, so a node would see every fleet's.
+    Which bundle is current is read at boot, so the role names all of them.
     """
-    _check(fleet, bundle, secrets)
+    _check(fleet, secrets)
     statements = [
         allow("OwnCheckpoints", OBJECTS, [names.objects(f"runs/{fleet}/*")]),
         allow("OwnPrefix", ["s3:ListBucket"], [names.bucket_arn], {"StringLike": {"s3:prefix": f"runs/{fleet}/*"}}),
-        allow("Software", ["s3:GetObject"], [names.objects(bundle)]),
+        allow("Software", ["s3:GetObject"], [names.objects("bundles/*")]),
         _reads(names, "StringEquals", fleet_partition(fleet)),
         _writes(names),
     ]
@@ -160,11 +158,9 @@ def _metadata_v2_only() -> Statement:
     return deny("OnlyByMetadataV2", ["*"], ["*"], {"NumericLessThan": {"ec2:RoleDelivery": "2.0"}})
 
 
-def _check(fleet: str, bundle: str, secrets: Sequence[str]) -> None:
+def _check(fleet: str, secrets: Sequence[str]) -> None:
     if not NAME.fullmatch(fleet):
         raise ValueError(f"{fleet!r} is not the name of a fleet")
-    if not literal(bundle).startswith("bundles/"):
-        raise ValueError(f"{bundle!r} is not below bundles/")
     for arn in secrets:
         if not _SECRET.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the full ARN of one secret")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -76,6 +77,18 @@ class SystemdLauncher:
 
     def _record(self, run: str, attempt: int) -> Path:
         return self._records / run / f"{attempt}.json"
+
+
+class SystemdPower:
+    """Implements `ports.power.Power`. What cannot be asked of systemd is left to the controller."""
+
+    def keep(self) -> None:
+        with suppress(OSError):
+            _ask("shutdown", "-c")
+
+    def off(self) -> None:
+        with suppress(OSError):
+            _ask("systemctl", "poweroff")
 
 
 def unit_of(run: str, attempt: int) -> str:

@@ -71,6 +71,11 @@ class Reporter:
         self._sequence = 0
         self.fault = ""
 
+    @property
+    def heard(self) -> bool:
+        """Whether the tracker has taken a report of this agent."""
+        return self._last is not None
+
     def tell(self, report: Report) -> None:
         """Writes `report` when it is news or the heartbeat is due, and wakes the controller for news."""
         news = self._last is None or _core(report) != _core(self._last)

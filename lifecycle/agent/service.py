@@ -33,6 +33,7 @@ from lifecycle.model.records import (
 from lifecycle.planning import wants
 from lifecycle.planning.wants import Surroundings
 from lifecycle.ports.clock import Clock
+from lifecycle.ports.power import Power
 from lifecycle.ports.trainer import Trainer
 from lifecycle.tracker.node import NodeTracker
 
@@ -59,7 +60,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 class Agent:
     """One node's agent. `shut_down` is called on SIGTERM; `orphaned` says whether the machine died.
 
-    Its instructions are read at most every `read_every` seconds: where reading costs money.
+    Its instructions are read at most every `read_every` seconds: where reading costs money. `power` None: whoever
+    made the machine sees to its end.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Agent:
         clock: Clock,
         orphaned: Callable[[], bool],
         read_every: float = 0.0,
+        power: Power | None = None,
     ) -> None:
         self._identity, self._tracker, self._clock = identity, tracker, clock
         self._watch, self._memory, self._reporter = watch, memory, reporter
@@ -87,6 +90,8 @@ class Agent:
         self._shutdown_at: float | None = None
         self._orphaned = False
         self._read_every, self._read_at = read_every, clock.monotonic()
+        self._power, self._kept, self._abandoned, self._left = power, False, False, False
+        self._journal = journal
 
     @property
     def state(self) -> NodeState:
@@ -126,6 +131,7 @@ class Agent:
         self._send_receipts()
         self._memory.save()
         self._tell(now)
+        self._see_to_power()
         return _DELAYS[self._phase()]
 
     def _read_instructions(self) -> None:
@@ -134,12 +140,35 @@ class Agent:
         self._read_at = self._clock.monotonic() + self._read_every
         try:
             self._order, self._drain = self._tracker.order(), self._tracker.drain()
+            self._abandoned = self._power is not None and self._is_abandoned()
         except SteadyError as error:
             self._conditions.set("TrackerReachable", "ReadFailed", error.what)
         except msgspec.MsgspecError as error:  # of a version that we do not understand
             self._conditions.set("TrackerReachable", "NotUnderstood", str(error))
         else:
             self._conditions.clear("TrackerReachable")
+
+    def _is_abandoned(self) -> bool:
+        now = self._clock.now()
+        done = self.state.assignment is None and not self.state.unsent
+        return (
+            done
+            and wants.finished(self._order, self.state.ended, now)
+            and wants.abandoned(self._tracker.last_tick(), now)
+        )
+
+    def _see_to_power(self) -> None:
+        """Nobody pays for a machine that cannot report, nor for one that is done and that nobody comes for."""
+        if self._power is None:
+            return
+        if self._reporter.heard and not self._kept:
+            self._power.keep()
+            self._kept = True
+        if self._abandoned and self._shutdown_at is None:
+            if not self._left:
+                self._journal.note("powers off", evidence="its run has completed, and no controller came by since")
+            self._abandoned, self._left = False, True
+            self._power.off()
 
     def _surroundings(self) -> Surroundings:
         state, assignment = self.state, self.state.assignment

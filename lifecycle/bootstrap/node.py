@@ -23,7 +23,7 @@ from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
 from lifecycle.adapters.metadata import InstanceMetadata
-from lifecycle.adapters.systemd import SystemdLauncher
+from lifecycle.adapters.systemd import SystemdLauncher, SystemdPower
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Reporter
@@ -35,6 +35,7 @@ from lifecycle.model.tags import INCARNATION, NODE
 from lifecycle.ports.checkpoints import ObjectStore
 from lifecycle.ports.events import Wake
 from lifecycle.ports.notices import MachineIdentity
+from lifecycle.ports.power import Power
 from lifecycle.ports.tracker import Table
 from lifecycle.ports.trainer import Launcher
 from lifecycle.system import processes
@@ -100,6 +101,7 @@ class Machine(NamedTuple):
     launcher: Launcher
     disk: Path
     logs: Path
+    power: Power | None = None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -138,6 +140,7 @@ def _run(state: StateDirectory | None) -> None:
         clock=clock,
         orphaned=lambda: state is not None and os.getppid() != parent,
         read_every=reach.read_every,
+        power=machine.power,
     )
     patience = float(os.environ.get("STEADY_SHUTDOWN_S", SHUTDOWN_DEFAULT))
     signal.signal(signal.SIGTERM, lambda *_: agent.shut_down(time.time() + patience))
@@ -178,7 +181,7 @@ def _of_this_computer(state: StateDirectory, me: Identity) -> Machine:
 def _with_systemd() -> Machine:
     disk = Path(os.environ.get("STEADY_DISK", DISK))
     disk.mkdir(parents=True, exist_ok=True)
-    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs")
+    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs", SystemdPower())
 
 
 def _check_claim(tracker: NodeTracker, me: Identity) -> None:

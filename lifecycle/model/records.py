@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Profile, WithoutCheckpoint
 from lifecycle.model.states import Cause, RunState, StopReason
 
 
@@ -224,6 +224,7 @@ class Assignment(Record, frozen=True, kw_only=True):
     rank: int = 0
     count: int = 1
     master: str = "127.0.0.1"
+    on_completion: OnCompletion = OnCompletion.KEEP
 
 
 class Order(Record, frozen=True, kw_only=True):

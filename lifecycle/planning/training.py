@@ -198,6 +198,7 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         grace=float(pool.stop.grace),
         policy=pool.stop.without_checkpoint,
         fingerprint=attempt.fingerprint,
+        on_completion=train.on_completion,
         env=train.env,
         hyperparameters=train.hyperparameters,
         resume=() if train.resume is Resume.NEVER else view.receipts[:RESUME_CANDIDATES],

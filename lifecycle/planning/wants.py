@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.fleet import OnCompletion, WithoutCheckpoint
 from lifecycle.model.node import AskMode, Demand
-from lifecycle.model.records import Desired, DrainClaim, Notice, Order
+from lifecycle.model.records import Desired, DrainClaim, Ended, Notice, Order, Outcome, Tick
 from lifecycle.model.states import Cause
+
+ABANDONED_AFTER = 900.0
+"""Seconds that a machine whose run has completed waits for a controller before it powers itself off."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,20 @@ def may_start(around: Surroundings, now: float) -> bool:
     """Whether a training order may be started at all. A refused drain still stands in the way."""
     claimed = around.drain is not None and _claims(around, around.drain, now)
     return not claimed and all(demand.mode is AskMode.SAVE for demand in _demands(around, now))
+
+
+def finished(order: Order | None, ended: Ended | None, now: float) -> bool:
+    """Whether the run that was ordered here completed a while ago, and its machine was to end with it."""
+    ours = order.assignment if order is not None and order.desired is Desired.TRAINING else None
+    if ours is None or ended is None or ended.outcome is not Outcome.COMPLETED:
+        return False
+    same = (ours.run, ours.attempt) == (ended.run, ended.attempt)
+    return same and ours.on_completion is OnCompletion.TERMINATE and now - ended.at >= ABANDONED_AFTER
+
+
+def abandoned(tick: Tick | None, now: float) -> bool:
+    """Whether no controller has come by for so long that the machine has to see to its own end."""
+    return tick is None or now - tick.at >= ABANDONED_AFTER
 
 
 def live_claim(around: Surroundings, now: float) -> DrainClaim | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict
 from lifecycle.model.ids import NodeName
-from lifecycle.model.records import DrainClaim, Entry, Incarnation, Order, Receipt, Report
+from lifecycle.model.records import DrainClaim, Entry, Incarnation, Order, Receipt, Report, Tick
 from lifecycle.ports.tracker import Table
 from lifecycle.tracker import rows
 
@@ -28,6 +28,10 @@ class NodeTracker:
     def incarnation(self, number: int) -> Incarnation | None:
         row = self._table.get(self._fleet, rows.INCARNATION, rows.incarnation_name(self._node, number))
         return decode(row.body, Incarnation) if row else None
+
+    def last_tick(self) -> Tick | None:
+        row = self._table.get(self._fleet, rows.TICK, self._fleet)
+        return decode(row.body, Tick) if row else None
 
     def last_report(self) -> Report | None:
         row = self._table.get(self._fleet, rows.REPORT, self._node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -67,9 +68,9 @@ def main(folder: Path, name: str, *words: str) -> int:
 def _run(units: Path, words: list[str]) -> int:
     cut = words.index("--")
     options = [word.removeprefix("--").partition("=") for word in words[:cut]]
-    command = [word.replace("$$", "$") for word in words[cut + 1 :]]
     properties = dict(value.split("=", 1) for name, _, value in options if name == "property")
     env = dict(value.split("=", 1) for name, _, value in options if name == "setenv")
+    command = [_expanded(word, env) for word in words[cut + 1 :]]
     place = units / next(value for name, _, value in options if name == "unit")
     try:
         place.mkdir()
@@ -83,6 +84,11 @@ def _run(units: Path, words: list[str]) -> int:
     os.close(told)
     os.read(ready, 1)
     return 0
+
+
+def _expanded(word: str, env: dict[str, str]) -> str:
+    """As systemd reads commands: `$$` is a dollar, `$NAME` what the unit's environment says."""
+    return re.sub(r"\$(\$|\w+)", lambda found: "$" if found[1] == "$" else env.get(found[1], ""), word)
 
 
 def _keep(place: Path, command: list[str], properties: dict[str, str], env: dict[str, str], told: int) -> None:

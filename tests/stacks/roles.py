@@ -22,7 +22,7 @@ NAMES = Names(
 )
 EC2 = "arn:aws:ec2:us-east-1:123456789012"
 IAM = "arn:aws:iam::123456789012"
-BUNDLE = "bundles/9f86d081884c7d65/steadyfleet.zip"
+BUNDLE = "bundles/9f86d081884c7d65.tar"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:wandb-AbCdEf"
 ME, OTHER = f"{EC2}:instance/i-0aaa", f"{EC2}:instance/i-0bbb"
 
@@ -39,8 +39,8 @@ class Role(NamedTuple):
 
 
 _CONTROLLER = (controller_machines(NAMES), controller_state(NAMES))
-_NODE = node_policy(NAMES, "demo", BUNDLE, [SECRET])
-_GANG = node_policy(NAMES, "demo", BUNDLE, reads_peers=True)
+_NODE = node_policy(NAMES, "demo", [SECRET])
+_GANG = node_policy(NAMES, "demo", reads_peers=True)
 
 ROLES = {
     "node": Role((_NODE,), boundary(NAMES)),

@@ -36,9 +36,10 @@ CHECKPOINTS = (
     Row("node", False, "s3:ListBucketMultipartUploads", NAMES.bucket_arn, "sees every fleet's uploads"),
     Row("node", False, "s3:PutBucketPolicy", NAMES.bucket_arn, "opens the bucket"),
     Row("node", True, "s3:GetObject", f"{NAMES.bucket_arn}/{BUNDLE}", "installs its software"),
-    Row(
-        "node", False, "s3:GetObject", f"{NAMES.bucket_arn}/bundles/0000/steadyfleet.zip", "fetches other software"
-    ),
+    Row("node", True, "s3:GetObject", f"{NAMES.bucket_arn}/bundles/current", "learns which software is current"),
+    Row("node", False, "s3:PutObject", f"{NAMES.bucket_arn}/bundles/current", "decides what others install", PLAIN),
+    Row("node", False, "s3:GetObject", f"{NAMES.bucket_arn}/bundles", "reads beside the bundles"),
+    Row("node", False, "s3:ListBucket", NAMES.bucket_arn, "lists all software", {"s3:prefix": "bundles/"}),
     Row("node", False, "s3:PutObject", f"{NAMES.bucket_arn}/{BUNDLE}", "replaces everybody's software", PLAIN),
     Row("node", False, "s3:GetObject", "arn:aws:s3:::payroll/2026.csv", "reads a bucket of the company"),
     Row("node", False, "s3:GetObject", f"{OURS}/model.bin", "reads in the clear", {"aws:SecureTransport": "false"}),

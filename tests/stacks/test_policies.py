@@ -15,7 +15,7 @@ from stacks.operators import DESCRIBES, NETWORK_DESCRIBES
 from stacks.policies import boundary, node_policy, node_trust
 from tests.stacks import rows_nodes, rows_operators
 from tests.stacks.evaluator import Call, Verdict, decide
-from tests.stacks.roles import BUNDLE, DOCUMENTS, NAMES, ROLES, SECRET, Row
+from tests.stacks.roles import DOCUMENTS, NAMES, ROLES, SECRET, Row
 
 ROWS = (*rows_nodes.ROWS, *rows_operators.ROWS)
 EVERY = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=list(DOCUMENTS))
@@ -104,8 +104,6 @@ def test_names_mean_only_themselves(field: str, text: str) -> None:
     [
         {"fleet": "*"},
         {"fleet": "demo/../llm"},
-        {"bundle": "bundles/*"},
-        {"bundle": "runs/llm/x"},
         {"secrets": ["*"]},
         {"secrets": [SECRET.replace("wandb", "*")]},
         {"secrets": ["arn:aws:s3:::payroll/x"]},
@@ -113,13 +111,13 @@ def test_names_mean_only_themselves(field: str, text: str) -> None:
 )
 def test_what_a_spec_says_cannot_widen_a_role(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is not|cannot stand"):
-        node_policy(NAMES, **({"fleet": "demo", "bundle": BUNDLE} | arguments))
+        node_policy(NAMES, **({"fleet": "demo"} | arguments))
 
 
 def test_china_has_its_own_name_for_ec2() -> None:
     china: Names = replace(NAMES, partition="aws-cn", region="cn-north-1")
     assert node_trust(china)["Statement"][0]["Principal"] == {"Service": "ec2.amazonaws.com.cn"}
-    assert "arn:aws:" not in json.dumps(node_policy(china, "demo", BUNDLE))
+    assert "arn:aws:" not in json.dumps(node_policy(china, "demo"))
 
 
 @pytest.mark.parametrize("name", [*IDENTITY, "bucket", "queue"])

@@ -50,7 +50,7 @@ class Machine:
 
     def __init__(self, root: Path, aws: AwsDouble) -> None:
         self.root, self.programs, self.log = root / "disk", root / "programs", root / "log"
-        self._aws, self.metadata = aws, MachineWithRole(RECORD, list)
+        self._aws, self.metadata = aws, MachineWithRole(lambda: RECORD, list)
         self.programs.mkdir(parents=True)
         self.log.touch()
         for name in ("shutdown", "systemctl"):
@@ -112,6 +112,7 @@ def test_a_first_boot_ends_with_the_agent_installed_and_started(machine: Machine
         [agent, "--help"], env={"PATH": os.defpath}, cwd="/", capture_output=True, text=True, check=True
     )
     assert "The agent of one node" in helped.stdout
+    assert "include-system-site-packages = true" in (agent.parents[1] / "pyvenv.cfg").read_text()
     imports = [str(agent.with_name("python")), "-c", "import boto3, lifecycle; print(lifecycle.__file__)"]
     found = subprocess.run(imports, env={}, cwd="/", capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(machine.root))

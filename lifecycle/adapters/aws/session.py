@@ -81,7 +81,7 @@ class Session:
     def account(self) -> str:
         """The account id. Raises NotAuthorised when it is not the one expected: nothing was touched."""
         if self._vouched and self._expected is not None:
-            return self._expected
+            return self._with_credentials(self._expected)
         with answers("STS"):
             found: str = self._client("sts").get_caller_identity()["Account"]
         if self._expected not in (None, found):
@@ -90,6 +90,13 @@ class Session:
                 fix="choose the right profile (AWS_PROFILE), or the right foundation stack",
             )
         return found
+
+    def _with_credentials(self, account: str) -> str:
+        """A client that is made while there are none would be without for ever."""
+        with answers("the credentials' source"):
+            if self._boto.get_credentials() is None:
+                raise NoCredentialsError
+        return account
 
     @property
     def partition(self) -> str:

@@ -23,6 +23,23 @@ def test_no_client_is_made_for_another_account(aws: AwsDouble) -> None:
     assert set(aws.calls) == {"sts.GetCallerIdentity"}
 
 
+def test_a_machine_that_knows_its_account_asks_nobody(aws: AwsDouble) -> None:
+    session = Session(REGION, account="999999999999", vouched=True)
+    session.client("s3")
+    assert (session.account, session.partition) == ("999999999999", "aws")
+    assert not aws.calls
+
+
+def test_a_machine_whose_credentials_are_not_there_yet_makes_no_client(
+    aws: AwsDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    with pytest.raises(NotAuthorised, match="no AWS credentials"):
+        Session(REGION, account=ACCOUNT, vouched=True).client("s3")
+
+
 def test_without_credentials_it_says_how_to_get_some(aws: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

@@ -100,6 +100,15 @@ def test_a_machine_without_a_tag_has_no_identity(broken: Broken) -> None:
         broken.client.identity()
 
 
+def test_a_machine_of_this_computer_is_of_no_account(service: Asked) -> None:
+    assert service.client.account() is None
+
+
+def test_a_machine_of_aws_learns_its_account(broken: Broken) -> None:
+    broken.documents["/latest/dynamic/instance-identity/document"] = b'{"accountId": "123456789012"}'
+    assert broken.client.account() == "123456789012"
+
+
 # ---- notices -------------------------------------------------------------------------------------
 
 

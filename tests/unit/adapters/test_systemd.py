@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.adapters import systemd
-from lifecycle.adapters.systemd import SystemdLauncher, unit_of
+from lifecycle.adapters.systemd import SystemdLauncher, SystemdPower, unit_of
 from lifecycle.ports.trainer import Launch, ProcessState
 from lifecycle.system import processes
 from tests.builders import RUN
@@ -154,3 +154,16 @@ def test_a_shutdown_stops_the_agent_first_and_the_trainer_with_its_whole_tree(
     launcher.launch(a_launch(tmp_path))
     asked = manager.properties(unit_of(RUN, 1))
     assert (asked["Before"], asked["KillMode"], asked["RemainAfterExit"]) == (systemd.AGENT, "mixed", "yes")
+
+
+def test_power_is_asked_of_systemd(manager: SystemdDouble) -> None:
+    SystemdPower().keep()
+    SystemdPower().off()
+    assert manager.notes == ["shutdown -c", "systemctl poweroff"]
+
+
+@pytest.mark.usefixtures("manager")
+def test_where_systemd_is_not_there_power_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    SystemdPower().keep()
+    SystemdPower().off()

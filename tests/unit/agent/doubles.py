@@ -65,6 +65,19 @@ class Rings:
         return False
 
 
+class Switch:
+    """A machine's power: counts what was asked of it."""
+
+    def __init__(self) -> None:
+        self.kept = self.offs = 0
+
+    def keep(self) -> None:
+        self.kept += 1
+
+    def off(self) -> None:
+        self.offs += 1
+
+
 class Killed(BaseException):
     """The agent was killed just there; no code of ours may catch it."""
 

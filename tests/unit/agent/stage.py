@@ -17,7 +17,15 @@ from lifecycle.planning.wants import Surroundings
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import NODE, RUN, a_claim, a_receipt, an_assignment, an_order
-from tests.unit.agent.doubles import Fickle, HandClock, Rings, ScriptedCourier, ScriptedNotices, ScriptedTrainer
+from tests.unit.agent.doubles import (
+    Fickle,
+    HandClock,
+    Rings,
+    ScriptedCourier,
+    ScriptedNotices,
+    ScriptedTrainer,
+    Switch,
+)
 
 HEARTBEAT = 2.0
 
@@ -28,6 +36,8 @@ class NodeStage:
     def __init__(self, disk: Path) -> None:
         self.disk, self.clock, self.trainer = disk, HandClock(), ScriptedTrainer()
         self.notices, self.rings, self.orphaned = ScriptedNotices(), Rings(), False
+        self.power: Switch | None = None
+        self.read_every = 0.0
         table = SqliteTable(None)
         self.controller, self.table = ControllerTracker(table), Fickle(table)
         self._numbers = 0
@@ -46,6 +56,8 @@ class NodeStage:
             reporter=Reporter(tracker, self.clock, self.rings, HEARTBEAT),
             clock=self.clock,
             orphaned=lambda: self.orphaned,
+            power=self.power,
+            read_every=self.read_every,
         )
 
     # ---- what the controller does ----------------------------------------------------------------

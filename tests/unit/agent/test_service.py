@@ -429,6 +429,17 @@ def test_a_result_is_recorded(stage: NodeStage) -> None:
     assert (stage.ended.outcome, stage.ended.result) == (Outcome.COMPLETED, {"loss": 0.5})
 
 
+def test_where_reading_is_paid_for_an_order_waits_for_the_next_look(stage: NodeStage) -> None:
+    stage.read_every = 1.0
+    stage.restart()
+    stage.step()
+    stage.order()
+    stage.step(after=0.9)
+    assert stage.trainer.prepared == []
+    stage.step(after=0.1)
+    assert stage.trainer.prepared == [1]
+
+
 # ---- its own faults ----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.model.fleet import FleetSpec, Market, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, WithoutCheckpoint
 from lifecycle.model.plan import Claim, GiveOut, Instruct, Kind, Release
 from lifecycle.model.records import Desired, DrainOutcome, Outcome, Phase
 from lifecycle.model.states import Cause, RunState
@@ -89,7 +89,7 @@ def test_the_order_authorises_exactly_that_attempt() -> None:
 
 def test_the_order_carries_all_that_the_agent_needs() -> None:
     spec = a_spec(
-        train={"env": {"A": "1"}, "hyperparameters": {"lr": 0.1}},
+        train={"env": {"A": "1"}, "hyperparameters": {"lr": 0.1}, "on_completion": "stop"},
         checkpoint={"directory": "out", "keep": 5, "save_time": "9s"},
         stop={"grace": "7s", "without_checkpoint": "force"},
     )
@@ -103,6 +103,7 @@ def test_the_order_carries_all_that_the_agent_needs() -> None:
         grace=7.0,
         policy=WithoutCheckpoint.FORCE,
         fingerprint=assignment.fingerprint,
+        on_completion=OnCompletion.STOP,
     )
 
 

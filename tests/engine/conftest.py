@@ -14,6 +14,7 @@ from tests.doubles.kinds.kind import Clients
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
 from tests.engine.engine import STACK, Engine
+from tests.engine.yard import Yard, a_yard
 
 HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, needs Go), or put `pulumi` on PATH"
 
@@ -57,3 +58,12 @@ def engine(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) 
     shut_in.select(STACK)
     yield shut_in
     shut_in.close()
+
+
+@pytest.fixture
+def yard(engine: Engine, aws: AwsDouble, cli: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A fleet of three whose provisioner finds the CLI as a user's would: by this process's environment."""
+    for name, value in engine.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{cli.parent}:{engine.env['PATH']}")
+    return a_yard(engine, aws)

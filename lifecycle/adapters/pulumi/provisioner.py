@@ -182,9 +182,9 @@ class PulumiProvisioner:
 
         program = None if nodes is None else self._program(work.stack, nodes)
         ran = work.run(words, beat, program)
-        with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
-            for process in begun:
-                self._updates.end(work.stack, self._host, process)
+        if begun and not ran.cut:  # what was cut may have left its lock
+            with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
+                self._updates.end(work.stack, self._host, begun[0])
         for name, what in ran.done():
             self._tell(work.stack, name.replace(".", "/") or None, what)
         return ran

@@ -1,0 +1,65 @@
+"""Stacks of hundreds of machines on the real engine: one replaced, and nothing to do."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TypeVar
+from unittest.mock import patch
+
+from tests.doubles.aws import AwsDouble
+from tests.doubles.provider import ProviderDouble
+from tests.engine.cli import find
+from tests.engine.engine import Engine
+from tests.engine.yard import Yard, a_yard
+
+T = TypeVar("T")
+FEW, MANY = 10, 500
+ROUNDS = 3
+
+
+def bench(folder: Path) -> Iterator[tuple[str, str, float, float, str]]:
+    cli = find()
+    if cli is None:
+        print("no Pulumi CLI: nothing of stacks is measured (`make engine`)", file=sys.stderr)
+        return
+    few = _measured(folder / "few", cli, FEW, _replacing)
+    many, idle = _measured(folder / "many", cli, MANY, lambda yard: (_replacing(yard), _idle(yard)))
+    note = f"median of {ROUNDS}; {few:.2g} s at {FEW}, {many:.2g} s at {MANY}"
+    yield f"replace 1 of {MANY} nodes, beside 1 of {FEW}", "x", many / few, 1.3, note
+    yield f"`pulumi up` with nothing to do, {MANY} nodes", "s", idle, 8.0, f"median of {ROUNDS}, whole command"
+
+
+def _measured(folder: Path, cli: Path, nodes: int, measure: Callable[[Yard], T]) -> T:
+    with ExitStack() as stack:
+        aws = stack.enter_context(closing(AwsDouble()))
+        stack.enter_context(patch.dict(os.environ, aws.env))
+        provider = stack.enter_context(closing(ProviderDouble(aws.endpoint)))
+        engine = stack.enter_context(closing(Engine(folder, cli, provider, aws)))
+        path = f"{cli.parent}:{engine.env['PATH']}"
+        stack.enter_context(patch.dict(os.environ, {**engine.env, "PATH": path}))
+        yard = a_yard(engine, aws, nodes=nodes)
+        yard.made(*range(nodes))
+        return measure(yard)
+
+
+def _replacing(yard: Yard) -> float:
+    """Seconds from the call of the provisioner to its answer."""
+    rounds = range(2, 2 + ROUNDS)
+    return statistics.median(_seconds(lambda n=number: yard.made(1, incarnation=n)) for number in rounds)
+
+
+def _idle(yard: Yard) -> float:
+    yard.engine.select("f")
+    return statistics.median(_seconds(yard.engine.up) for _ in range(ROUNDS))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import statistics
 import sys
@@ -11,6 +12,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeVar
 from unittest.mock import patch
+
+from moto.moto_api._internal import moto_api_backend
 
 from tests.doubles.aws import AwsDouble
 from tests.doubles.provider import ProviderDouble
@@ -28,6 +31,7 @@ def bench(folder: Path) -> Iterator[tuple[str, str, float, float, str]]:
     if cli is None:
         print("no Pulumi CLI: nothing of stacks is measured (`make engine`)", file=sys.stderr)
         return
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     few = _measured(folder / "few", cli, FEW, _replacing)
     many, idle = _measured(folder / "many", cli, MANY, lambda yard: (_replacing(yard), _idle(yard)))
     note = f"median of {ROUNDS}; {few:.2g} s at {FEW}, {many:.2g} s at {MANY}"
@@ -37,6 +41,7 @@ def bench(folder: Path) -> Iterator[tuple[str, str, float, float, str]]:
 
 def _measured(folder: Path, cli: Path, nodes: int, measure: Callable[[Yard], T]) -> T:
     with ExitStack() as stack:
+        moto_api_backend.reset()
         aws = stack.enter_context(closing(AwsDouble()))
         stack.enter_context(patch.dict(os.environ, aws.env))
         provider = stack.enter_context(closing(ProviderDouble(aws.endpoint)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from lifecycle.adapters.aws.session import Session
-from lifecycle.model.errors import GuardRefused
+from lifecycle.model.errors import GuardRefused, SteadyError, Unreadable
 from tests.builders import but
 from tests.doubles.aws import REGION
 from tests.engine.yard import Yard
@@ -43,6 +44,28 @@ def test_a_node_that_leaves_is_ended_beside_one_that_comes(yard: Yard) -> None:
     assert [outcome.error for outcome in outcomes] == ["", ""]
     assert sorted(yard.live()) == [0, 2]
     assert yard.kept().keys() == {"f.t.0", "f.t.2"}
+
+
+def test_a_stack_that_a_human_made_is_carried_on_with(yard: Yard) -> None:
+    assert yard.by_hand().code == 0
+    before = yard.live()
+    yard.made(1, incarnation=2)
+    assert {node for node, instance in yard.live().items() if before[node] != instance} == {1}
+    assert set(yard.by_hand(refresh=True).changes) == {"same"}
+
+
+def test_what_the_program_cannot_say_changes_nothing(yard: Yard) -> None:
+    yard.made(0)
+
+    async def unreadable() -> dict[str, Any]:
+        raise Unreadable("the tracker does not answer", fix="wait")
+
+    blind = yard.another(program=lambda *_: unreadable)
+    (outcome,) = blind.converge("f", yard.place(0, incarnation=2))
+    assert outcome.error == "not reached: the tracker does not answer"
+    assert yard.live().keys() == {0}
+    with pytest.raises(SteadyError, match="the tracker does not answer"):
+        blind.differences("f")
 
 
 def test_a_repeat_changes_nothing(yard: Yard) -> None:

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import Placement
 from lifecycle.planning.placement import effective
 from lifecycle.ports.provisioner import Outcome
+from lifecycle.ports.tracker import Table
 from lifecycle.system.clock import SystemClock
 from lifecycle.system.processes import Identity
 from lifecycle.tracker.controller import ControllerTracker
@@ -142,17 +143,26 @@ class Yard:
         return self.engine.up(**flags)
 
 
-def a_yard(engine: Engine, aws: AwsDouble, **pool: Any) -> Yard:
-    session = Session(REGION)
-    dynamo = session.client("dynamodb")
+def on_dynamo() -> Table:
+    dynamo = Session(REGION).client("dynamodb")
     dynamo.create_table(**definition("tracker"))
+    return DynamoTable(dynamo, "tracker")
+
+
+def a_yard(
+    engine: Engine,
+    aws: AwsDouble,
+    table: Callable[[], Table] = on_dynamo,
+    compute: type[Ec2Compute] = Ec2Compute,
+    **pool: Any,
+) -> Yard:
+    session, rows = Session(REGION), table()
     session.client("iam").create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(policies.boundary(NAMES)))
-    table = DynamoTable(dynamo, "tracker")
     return Yard(
         engine=engine,
         aws=aws,
-        tracker=ControllerTracker(table),
-        updates=Watched(table),
-        compute=Ec2Compute(session, "b-1", checks=False),
+        tracker=ControllerTracker(rows),
+        updates=Watched(rows),
+        compute=compute(session, "b-1", checks=False),
         spec=a_spec(image=IMAGE, unreachable_after="never", **{"nodes": 3, **pool}),
     )

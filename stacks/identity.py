@@ -31,10 +31,11 @@ def declare(spec: FleetSpec, ground: Ground) -> Identity:
         path=ROLE_PATH,
         assume_role_policy=json.dumps(policies.node_trust(ground.names)),
         permissions_boundary=ground.boundary,
+        force_detach_policies=True,
         tags=tags.of_fleet(ground.names.owner, spec.fleet),
     )
     rights = policies.node_policy(ground.names, spec.fleet, tuple(spec.secrets.values()), reads_peers=gangs)
-    own = iam.RolePolicy("node", role=role.name, policy=json.dumps(rights))
+    own = iam.RolePolicy("node", name="node", role=role.name, policy=json.dumps(rights))
     theirs = [
         iam.RolePolicyAttachment(f"node-{number}", role=role.name, policy_arn=arn)
         for number, arn in enumerate(spec.aws.policies)

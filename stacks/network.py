@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pulumi
-from pulumi_aws import ec2, vpc
+from pulumi_aws import ec2
 
 from lifecycle.model import tags
 from lifecycle.model.fleet import FleetSpec
@@ -20,18 +20,21 @@ class Network(NamedTuple):
 
 
 def declare(spec: FleetSpec, owner: str) -> Network:
+    """The rule is part of the group: one of its own could be made, forgotten and then be in its own way."""
     if spec.aws.security_groups:
         return Network(spec.aws.security_groups, ())
     group = ec2.SecurityGroup(
         "nodes",
         description=f"Nodes of the fleet {spec.fleet}: nothing comes in",
+        egress=[
+            {
+                "protocol": "-1",
+                "from_port": 0,
+                "to_port": 0,
+                "cidr_blocks": ["0.0.0.0/0"],
+                "description": "AWS and the internet",
+            }
+        ],
         tags=tags.of_fleet(owner, spec.fleet),
     )
-    out = vpc.SecurityGroupEgressRule(
-        "out",
-        security_group_id=group.id,
-        ip_protocol="-1",
-        cidr_ipv4="0.0.0.0/0",
-        description="AWS and the internet",
-    )
-    return Network((group.id,), (group, out))
+    return Network((group.id,), (group,))

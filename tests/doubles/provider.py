@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -81,6 +82,15 @@ class ProviderDouble:
         """What the engine needs in its environment to use this provider."""
         return {"PULUMI_DEBUG_PROVIDERS": f"aws:{self.port}", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
+    def interpose(self, asked: Callable[[], None]) -> None:
+        """`asked` is called before each thing the double is asked for; when it raises, the thing is not done."""
+        self._service.interposed = asked
+
+    def rest(self, within: float = 60.0) -> None:
+        """Returns when nothing is being done any more, whoever asked for it."""
+        with self._service.idle:
+            assert self._service.idle.wait_for(lambda: not self._service.busy, within)
+
     def close(self) -> None:
         self._server.stop(grace=1).wait()
         self._pool.shutdown()
@@ -94,6 +104,9 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
         self._kinds = kinds
         self._lock = threading.Lock()
         self.calls: list[tuple[str, str, str]] = []
+        self.interposed: Callable[[], None] = _nothing
+        self.idle = threading.Condition()
+        self.busy = 0
 
     def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
         return empty_pb2.Empty()
@@ -195,16 +208,33 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
         with self._lock:
             self.calls.append((op, token, logical))
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self.idle:
+            self.busy += 1
+        try:
+            yield
+        finally:
+            with self.idle:
+                self.busy -= 1
+                self.idle.notify_all()
+
     def _carried_out(self, context: Any, doing: str, act: Callable[[], T]) -> T:
         """The outcome; what goes wrong is worded as the real provider words it."""
         try:
-            return act()
+            with self._counted():
+                self.interposed()
+                return act()
         except ClientError as error:
             _refuse(context, grpc.StatusCode.UNKNOWN, f"{doing}: {_worded(error)}")
         except Unsupported as error:
             _refuse(context, grpc.StatusCode.UNIMPLEMENTED, f"{doing}: {error}")
         except (BotoCoreError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             _refuse(context, grpc.StatusCode.UNKNOWN, f"{doing}: {type(error).__name__}: {error}")
+
+
+def _nothing() -> None:
+    """What stands between being asked and doing it, as a rule."""
 
 
 def _worded(error: ClientError) -> str:

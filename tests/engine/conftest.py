@@ -16,6 +16,7 @@ from tests.doubles.kinds.kind import Clients
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
 from tests.engine.engine import STACK, Engine
+from tests.engine.yard import Yard, a_yard
 
 ROOT = Path(__file__).parents[2]
 HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, needs Go), or put `pulumi` on PATH"
@@ -77,3 +78,12 @@ def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble)
     assert ran.code == 0, ran.output
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def yard(engine: Engine, aws: AwsDouble, cli: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A fleet of three whose provisioner finds the CLI as a user's would: by this process's environment."""
+    for name, value in engine.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{cli.parent}:{engine.env['PATH']}")
+    return a_yard(engine, aws)

@@ -136,7 +136,8 @@ class Engine:
 
     def resources_of(self, token: str) -> dict[str, dict[str, Any]]:
         """The state's resources of one type by logical name."""
-        return {name: one for name, one in self.resources().items() if one["type"] == token}
+        found = self.export()["deployment"].get("resources", [])
+        return {one["urn"].split("::", 3)[3]: one for one in found if one["type"] == token}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Any command of the CLI, in the project's folder, in nobody's environment."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +21,9 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import Placement
 from lifecycle.planning.placement import effective
 from lifecycle.ports.provisioner import Outcome
+from lifecycle.ports.tracker import Table
 from lifecycle.system.clock import SystemClock
+from lifecycle.system.processes import Identity
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.updates import UpdateLog
 from stacks import fleet, policies
@@ -34,6 +40,16 @@ NAMES = Names(
 )
 
 
+class Watched(UpdateLog):
+    """Knows the process of the update that was begun last."""
+
+    process: Identity
+
+    def beat(self, fleet: str, host: str, process: Identity, at: float) -> None:
+        self.process = process
+        super().beat(fleet, host, process, at)
+
+
 @dataclass
 class Yard:
     """`told` is what the provisioner had to say; `engine` is a human with the CLI, at the same stack."""
@@ -41,7 +57,7 @@ class Yard:
     engine: Engine
     aws: AwsDouble
     tracker: ControllerTracker
-    updates: UpdateLog
+    updates: Watched
     compute: Ec2Compute
     spec: FleetSpec
     told: list[tuple[str | None, str]] = field(default_factory=list)
@@ -93,6 +109,22 @@ class Yard:
         outcomes = self.converge(*nodes, **how)
         assert not any(outcome.error for outcome in outcomes.values()), outcomes
 
+    @contextmanager
+    def killed_at(self, number: int, *, done: bool) -> Iterator[None]:
+        """The CLI is killed when it asks its provider for the n-th thing, which is `done` all the same or not."""
+        count = itertools.count(1)
+
+        def asked() -> None:
+            if next(count) == number:
+                os.kill(self.updates.process.pid, signal.SIGKILL)
+                if not done:
+                    raise RuntimeError("it was never asked")
+
+        self.engine.provider.interpose(asked)
+        yield
+        self.engine.provider.rest()
+        self.engine.provider.interpose(lambda: None)
+
     def live(self) -> dict[int, str]:
         """The ids of the live machines; two of one node fail."""
         machines = [machine for machine in self.compute.machines("f") if machine.live]
@@ -111,17 +143,26 @@ class Yard:
         return self.engine.up(**flags)
 
 
-def a_yard(engine: Engine, aws: AwsDouble, **pool: Any) -> Yard:
-    session = Session(REGION)
-    dynamo = session.client("dynamodb")
+def on_dynamo() -> Table:
+    dynamo = Session(REGION).client("dynamodb")
     dynamo.create_table(**definition("tracker"))
+    return DynamoTable(dynamo, "tracker")
+
+
+def a_yard(
+    engine: Engine,
+    aws: AwsDouble,
+    table: Callable[[], Table] = on_dynamo,
+    compute: type[Ec2Compute] = Ec2Compute,
+    **pool: Any,
+) -> Yard:
+    session, rows = Session(REGION), table()
     session.client("iam").create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(policies.boundary(NAMES)))
-    table = DynamoTable(dynamo, "tracker")
     return Yard(
         engine=engine,
         aws=aws,
-        tracker=ControllerTracker(table),
-        updates=UpdateLog(table),
-        compute=Ec2Compute(session, "b-1", checks=False),
+        tracker=ControllerTracker(rows),
+        updates=Watched(rows),
+        compute=compute(session, "b-1", checks=False),
         spec=a_spec(image=IMAGE, unreachable_after="never", **{"nodes": 3, **pool}),
     )

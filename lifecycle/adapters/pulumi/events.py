@@ -24,6 +24,7 @@ _DONE = {
     "delete-replaced": "ended",
     "update": "changed",
 }
+_MACHINERY = re.compile(r'^\w+ hook "[\w-]+" failed: |^python inline source runtime error: ')
 _SETTLED = CREATES | {"same", "update"}
 
 
@@ -82,14 +83,14 @@ class Ran:
         """Whether the instance's creation was begun."""
         return any(step.op in CREATES for step in self.of(name))
 
-    def inputs(self, name: str) -> Mapping[str, Any]:
+    def wanted(self, name: str) -> Mapping[str, Any]:
         """The resource that the engine would create under this name; of a preview."""
         return next(step.now for step in self.of(name) if step.op in CREATES)
 
     def done(self) -> Iterator[tuple[str, str]]:
         """(logical name of an instance or nothing, what was done), for the journal."""
         for step in self.steps():
-            if step.kind != "resOutputsEvent" or step.op not in _DONE or step.type.startswith("pulumi:"):
+            if step.kind != "resOutputsEvent" or step.op not in _DONE or not step.type.startswith("aws:"):
                 continue
             if step.type == INSTANCE:
                 yield step.name, f"{_DONE[step.op]} by an update of the stack"
@@ -99,7 +100,7 @@ class Ran:
     def differences(self) -> tuple[str, ...]:
         """What a preview would change of all that is no machine, a line each."""
         steps = [step for step in self.steps() if step.kind == "resourcePreEvent" and step.op in _DIFFERS]
-        shared = (step for step in steps if step.type != INSTANCE and not step.type.startswith("pulumi:"))
+        shared = (step for step in steps if step.type != INSTANCE and step.type.startswith("aws:"))
         return tuple(_DIFFERS[step.op](step) for step in shared if step.name != STAKE)
 
     def _errors(self) -> Iterator[tuple[str, str]]:
@@ -137,7 +138,7 @@ def label(token: str) -> str:
 def _plain(message: str) -> str:
     """One line, without the colours' markup and without what the hooks' machinery adds."""
     line = re.sub(r"<\{%.*?%\}>", "", message).strip().partition("\n")[0]
-    return line.partition('hook "')[2].partition("failed: ")[2] or line if 'hook "' in line else line
+    return _MACHINERY.sub("", line)
 
 
 _DIFFERS = {

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from lifecycle.adapters.pulumi import locks, state
 from lifecycle.adapters.pulumi.events import INSTANCE, STAKE, Ran
@@ -130,13 +131,19 @@ class PulumiProvisioner:
         found = [each for each in placements if each.present and _fits(strays.get(each.node), each)]
         if not found and not cut:
             return
-        nodes = frozenset(each.node for each in found)
-        preview = self._preview(work, nodes, [f"--target=**{INSTANCE}::{urn_name(node)}" for node in nodes])
+        wanted = self._wanted(work, [each.node for each in found])
         mended = state.cleared(work.export() or {}, cut)
         for each in found:
-            wanted = preview.inputs(urn_name(each.node))
-            mended = state.taken_up(mended, wanted, strays[each.node].id, each.incarnation)
+            mended = state.taken_up(mended, wanted[each.node], strays[each.node].id, each.incarnation)
         self._import(work, mended)
+
+    def _wanted(self, work: Workspace, nodes: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The resources that an update would create for these nodes."""
+        if not nodes:
+            return {}
+        targets = [f"--target=**{INSTANCE}::{urn_name(node)}" for node in nodes]
+        preview = self._checked(work, self._preview(work, frozenset(nodes), targets))
+        return {node: preview.wanted(urn_name(node)) for node in nodes}
 
     def _share(self, work: Workspace, standing: state.Deployment) -> None:
         if standing.get("pending_operations"):
@@ -182,14 +189,19 @@ class PulumiProvisioner:
 
         program = None if nodes is None else self._program(work.stack, nodes)
         ran = work.run(words, beat, program)
-        with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
-            for process in begun:
-                self._updates.end(work.stack, self._host, process)
+        if begun and not ran.cut:  # what was cut may have left its lock
+            with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
+                self._updates.end(work.stack, self._host, begun[0])
         for name, what in ran.done():
             self._tell(work.stack, name.replace(".", "/") or None, what)
         return ran
 
     def _checked(self, work: Workspace, ran: Ran) -> Ran:
+        if ran.code and ran.events:
+            raise SteadyError(
+                f"{work.stack}: the update of the stack failed: {ran.error}",
+                fix=f"`pulumi preview --stack {work.stack}` shows what it is about; the next tick tries again",
+            )
         if ran.code:
             raise explained(work.stack, ran.error)
         return ran

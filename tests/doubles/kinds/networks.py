@@ -60,7 +60,8 @@ class SecurityGroup(Kind):
             "vpcId": found["VpcId"],
             "tags": tags,
         }
-        seen |= {name: inputs[name] for name in ("egress", "ingress", "revokeRulesOnDelete") if name in inputs}
+        seen |= {name: inputs[name] for name in ("ingress", "revokeRulesOnDelete") if name in inputs}
+        seen["egress"] = [_seen(rule) for rule in found["IpPermissionsEgress"]]
         own = arn("ec2", f"security-group/{known}")
         return Seen(seen, {"arn": own, "ownerId": found["OwnerId"], "tagsAll": tags})
 
@@ -147,6 +148,22 @@ def _permission(rule: Properties) -> dict[str, Any]:
     given = {name: [{key: value, **said}] for name, (key, value) in ranges.items() if value}
     ports = present(FromPort=rule.get("fromPort"), ToPort=rule.get("toPort"))
     return {"IpProtocol": rule["ipProtocol"], **ports, **given}
+
+
+def _seen(permission: Any) -> Properties:
+    """An IpPermission as a rule written inside its group."""
+    ranges, wider = permission.get("IpRanges", ()), permission.get("Ipv6Ranges", ())
+    said = next((each["Description"] for each in (*ranges, *wider) if each.get("Description")), None)
+    return {
+        "protocol": permission["IpProtocol"],
+        "fromPort": max(0, permission.get("FromPort") or 0),
+        "toPort": max(0, permission.get("ToPort") or 0),
+        **present(
+            cidrBlocks=[each["CidrIp"] for each in ranges],
+            ipv6CidrBlocks=[each["CidrIpv6"] for each in wider],
+            description=said,
+        ),
+    }
 
 
 def _inline(group: str, rule: Properties) -> dict[str, Any]:

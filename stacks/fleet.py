@@ -10,6 +10,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import Placement
 from lifecycle.planning.placement import effective
 from stacks import hooks, identity, machines, network
+from stacks import stake as stakes
 from stacks.ground import Ground
 
 
@@ -22,6 +23,7 @@ async def declare(
     user_data: str,
     nodes: frozenset[str] | None = None,
     kept: frozenset[str] = frozenset(),
+    stake: stakes.Stake | None = None,
 ) -> dict[str, Any]:
     """The fleet, or with `nodes` these nodes only and what they depend on. Returns the stack's outputs.
 
@@ -29,13 +31,16 @@ async def declare(
     Waits for the instances' ids at the end: without it the SDK waits for each of their many outputs in turn.
     """
     who, net = identity.declare(spec, ground), network.declare(spec, ground.names.owner)
+    needed = (*who.needed, *net.needed)
+    if stake is not None:
+        stakes.declare(stake, needed)
     wanted = placements(spec, stored)
     setting = machines.Setting(
         owner=ground.names.owner,
         profile=who.profile.name,
         groups=net.groups,
         user_data=user_data,
-        needed=(*who.needed, *net.needed),
+        needed=needed,
         hooks=hooks.bound(guard, wanted, machines.forms(spec, user_data)),
     )
     made = {

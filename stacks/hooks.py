@@ -13,8 +13,18 @@ from lifecycle.model.errors import SteadyError
 from lifecycle.model.records import Placement
 from lifecycle.model.tags import INCARNATION, NODE
 
-_REFUSAL = re.compile(r"\bapi error [A-Z]")
-"""As the AWS SDK for Go words an answer of AWS: the call was received, and not carried out."""
+_REFUSAL = re.compile(
+    r"RunInstances, .*(StatusCode: 4\d\d,.*api error|api error (Insufficient|RequestLimitExceeded))", re.DOTALL
+)
+"""How the AWS SDK for Go words a refusal to make a machine. Other server errors leave open what was done.
+
+Source of the codes: EC2's "Error codes for the Amazon EC2 API", server errors.
+"""
+
+
+def refuses(error: str) -> bool:
+    """Whether AWS said no: nothing was made."""
+    return _REFUSAL.search(error) is not None
 
 
 class Guard(Protocol):
@@ -87,7 +97,7 @@ def _on_refusal(guard: Guard) -> pulumi.ErrorHook:
     """A creation that AWS refused is known not to have happened. It is never tried again here."""
 
     async def refused(args: pulumi.ErrorHookArgs) -> bool:
-        if args.failed_operation == "create" and args.errors and _REFUSAL.search(args.errors[0]):
+        if args.failed_operation == "create" and args.errors and refuses(args.errors[0]):
             try:
                 await asyncio.to_thread(guard.refused, *_which(args.new_inputs))
             except SteadyError as unnoted:

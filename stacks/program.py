@@ -17,8 +17,9 @@ from lifecycle.model.foundation import STACK, Foundation, stack_of
 from lifecycle.planning.unbuilt import unbuilt
 from lifecycle.specfile import SpecFile, load
 from lifecycle.specfile.source import recorded
-from stacks import bundle, fleet, machines, stake, userdata
+from stacks import bundle, fleet, machines, userdata
 from stacks.ground import Ground
+from stacks.stake import Stake
 
 ROOT = Path(__file__).parent.parent
 """Where Pulumi.yaml is, whatever folder the program runs in."""
@@ -50,7 +51,6 @@ async def fleet_of(
     nodes: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Declares the fleet, or some of its nodes, with its stake. Returns the stack's outputs."""
-    stake.declare(parts.foundation.table, parts.record, parts.register)
     return await fleet.declare(
         parts.spec,
         Ground.of(parts.foundation),
@@ -59,6 +59,7 @@ async def fleet_of(
         user_data=userdata.text(parts.foundation),
         nodes=nodes,
         kept=parts.kept,
+        stake=Stake(parts.foundation.table, parts.record, parts.register),
     )
 
 

@@ -1,23 +1,26 @@
-"""The fleet's stake in the tracker: an item on which nothing depends, and which depends on nothing.
+"""The fleet's stake in the tracker: an item that nothing needs, whose hooks tell an update from a preview.
 
-Its hooks tell people's stacks from previews: made or changed, the spec is the one of record; deleted, the fleet is
-to end, and no tick makes machines again. The item itself is read by nobody: it says what it was written for.
+Made or changed, the spec is the one of record; deleted, the fleet is to end, and no tick makes machines again. So
+it must go before the first machine does: the engine deletes level by level, what stands on most first, and within a
+component that stands on all that machines stand on the stake is one level above them.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import pulumi
 from pulumi_aws import dynamodb
 
 from lifecycle.model.records import SpecRecord
+from lifecycle.tracker.rows import STACK
 from stacks.hooks import hook
 from stacks.names import fleet_partition
 
-KIND = "stack"
+KIND = STACK
 """The kind of its row in the tracker."""
 
 
@@ -33,8 +36,17 @@ class Register(Protocol):
     def leave(self) -> None: ...
 
 
-def declare(table: str, record: SpecRecord, register: Register) -> dynamodb.TableItem:
-    """The stake of the fleet whose spec of record this is, or will be. Hooks' names are kept in the state."""
+class Stake(NamedTuple):
+    """In the tracker's `table`: for the spec that is of record, or will be."""
+
+    table: str
+    record: SpecRecord
+    register: Register
+
+
+def declare(stake: Stake, needed: Sequence[pulumi.Resource]) -> dynamodb.TableItem:
+    """`needed` is what machines stand on. Hooks' names are kept in the state: they are never renamed."""
+    register = stake.register
 
     def take(_: pulumi.ResourceHookArgs) -> None:
         register.take()
@@ -50,13 +62,16 @@ def declare(table: str, record: SpecRecord, register: Register) -> dynamodb.Tabl
         before_update=[hook("steady-adopt", adopt)],
         before_delete=[hook("steady-leave", leave)],
     )
+    above = pulumi.ComponentResource(
+        "steady:index:Stake", "stake", opts=pulumi.ResourceOptions(depends_on=list(needed))
+    )
     return dynamodb.TableItem(
         "record",
-        table_name=table,
+        table_name=stake.table,
         hash_key="pk",
         range_key="sk",
-        item=json.dumps(item(record), sort_keys=True),
-        opts=pulumi.ResourceOptions(delete_before_replace=True, hooks=bound),
+        item=json.dumps(item(stake.record), sort_keys=True),
+        opts=pulumi.ResourceOptions(parent=above, delete_before_replace=True, hooks=bound),
     )
 
 

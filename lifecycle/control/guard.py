@@ -84,8 +84,8 @@ class LastGuard:
         self._amend(node, incarnation, tried_at=None)
 
     def ended(self, node: str, incarnation: int) -> None:
-        """The machine was deleted, after `before_delete` let it go."""
-        self._amend(node, incarnation, ended_at=self._clock.now(), cause=Cause.OPERATOR)
+        """The machine was deleted, after `before_delete` let it go. The next tick learns why from its provider."""
+        self._amend(node, incarnation, ended_at=self._clock.now(), tried_at=None)
 
     def _standing(self, node: str, incarnation: int) -> Incarnation | None:
         return self._tracker.incarnations(self._fleet, [(node, incarnation)]).get((node, incarnation))

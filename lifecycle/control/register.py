@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lifecycle.control.operator import Operator
+from lifecycle.model.errors import GuardRefused
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import SpecRecord
 from lifecycle.tracker.controller import ControllerTracker
@@ -25,6 +26,13 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty: bool = False
 
 
+_SPOKEN = {
+    "pass --take-over": "`pulumi config set steady:takeOver true`",
+    "pass --allow-empty": "`pulumi config set steady:allowEmpty true`",
+}
+"""What a person types here, for what the verbs of `steady` are told by an option."""
+
+
 class Register:
     """Applies one spec, under the fleet's lease. Raises GuardRefused, LeaseHeld: nothing was changed."""
 
@@ -34,9 +42,12 @@ class Register:
     def proposed(self) -> SpecRecord:
         """The record that will stand. Raises GuardRefused where `adopt` would; writes nothing."""
         asked = self._application
-        return self._operator.proposed(
-            asked.spec, asked.text, asked.source, take_over=asked.take_over, allow_empty=asked.allow_empty
-        )
+        try:
+            return self._operator.proposed(
+                asked.spec, asked.text, asked.source, take_over=asked.take_over, allow_empty=asked.allow_empty
+            )
+        except GuardRefused as refused:
+            raise GuardRefused(refused.what, fix=_as_spoken(refused.fix)) from None
 
     def take(self) -> None:
         self.adopt()
@@ -67,3 +78,9 @@ class OfRecord:
 
     def leave(self) -> None:
         """The stack is dismantled because the fleet is to end."""
+
+
+def _as_spoken(fix: str) -> str:
+    for option, typed in _SPOKEN.items():
+        fix = fix.replace(option, typed)
+    return fix

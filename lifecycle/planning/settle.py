@@ -241,8 +241,8 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
         if claim is None:
             continue
         known = _replace(claim, instance=machine.id)
-        if machine.state is InstanceState.TERMINATED and claim.ended_at is None:
-            known = _replace(known, ended_at=machine.ended_at or now, cause=machine.cause)
+        if machine.state is InstanceState.TERMINATED and None in (claim.ended_at, claim.cause):
+            known = _replace(known, ended_at=claim.ended_at or machine.ended_at or now, cause=machine.cause)
         if known != claim:
             yield known
 

@@ -63,6 +63,11 @@ def engine(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) 
     shut_in.close()
 
 
+def by_hand() -> None:
+    """What people's commands run."""
+    runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__")
+
+
 @pytest.fixture
 def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble) -> Iterator[Engine]:
     """The project as it is checked out, with the foundation's stack up."""
@@ -71,7 +76,7 @@ def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble)
     shutil.copy(ROOT / "Pulumi.yaml", project)
     (project / "stacks").symlink_to(ROOT / "stacks")
     engine = Engine(tmp_path, cli, provider, aws, project)
-    engine.serve(lambda: runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__"))
+    engine.serve(by_hand)
     (tmp_path / "bundle.tar").write_bytes(b"wheels")
     engine.select(f"foundation-{REGION}", {"steady:bundle": str(tmp_path / "bundle.tar")})
     ran = engine.up()

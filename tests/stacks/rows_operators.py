@@ -176,6 +176,15 @@ DEPLOYER = (
     Row("deployer", False, "ec2:DeleteTags", ME, "hides it among others", {**tagged(), "aws:TagKeys": BOTH}),
     Row("deployer", True, "ec2:ReplaceIamInstanceProfileAssociation", ME, "changes a profile", tagged()),
     Row("deployer", True, "ec2:RunInstances", NEW, "makes machines as the controller does", launch()),
+    Row("deployer", True, "dynamodb:PutItem", NAMES.table_arn, "takes a fleet's stake", keys("fleet#demo")),
+    Row("deployer", True, "dynamodb:UpdateItem", NAMES.table_arn, "changes it", keys("fleet#demo")),
+    Row("deployer", True, "dynamodb:GetItem", NAMES.table_arn, "refreshes it", keys("fleet#demo")),
+    Row("deployer", True, "dynamodb:DeleteItem", NAMES.table_arn, "leaves it", keys("fleet#demo")),
+    Row(
+        "deployer", False, "dynamodb:PutItem", f"{NAMES.table_arn}2", "takes a stake elsewhere", keys("fleet#demo")
+    ),
+    Row("node", False, "dynamodb:PutItem", NAMES.table_arn, "takes its fleet's stake", keys("fleet#demo")),
+    Row("node", False, "dynamodb:DeleteItem", NAMES.table_arn, "leaves it for everybody", keys("fleet#demo")),
     Row("deployer", False, "ec2:DeleteVpc", f"{EC2}:vpc/vpc-0a", "removes the network"),
 )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lifecycle.control.guard import LOOK_EVERY, LastGuard
+from lifecycle.control.guard import LOOK_EVERY, UNKNOWN_FOR, LastGuard
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.records import DrainOutcome
+from lifecycle.model.records import DrainOutcome, Incarnation, Outcome
 from lifecycle.model.states import InstanceState
 from tests.builders import (
     NODE,
@@ -19,6 +19,8 @@ from tests.builders import (
     a_spec,
     an_allowance,
     an_answer,
+    an_end,
+    an_idle_report,
     an_incarnation,
     but,
     rested,
@@ -123,6 +125,26 @@ def test_a_drain_of_the_controller_is_waited_for_and_counts(room: Room) -> None:
     assert room.seen().drains[NODE].by == "controller"
 
 
+def test_each_up_asks_anew_and_a_refusal_of_the_last_one_is_not_held_against_it(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.REFUSED)
+    with pytest.raises(GuardRefused):
+        a_guard(room).before_delete(NODE, "m1")
+    answering(room, DrainOutcome.SAVED)
+    assert "drained: saved" in a_guard(room).before_delete(NODE, "m1")
+
+
+def test_a_tick_before_the_deletion_leaves_the_drain_alone_and_starts_nothing(room: Room) -> None:
+    room.is_as(training())
+    answering(room, DrainOutcome.SAVED)
+    a_guard(room).before_delete(NODE, "m1")
+    standing = room.seen().drains[NODE]
+    room.hears(but(an_idle_report(ended=an_end(outcome=Outcome.STOPPED)), at=room.clock.now()))
+    ticked = room.controller().tick("f")
+    assert [waiting.what for waiting in ticked.plan.waiting] == ["the drain by pulumi up to end"]
+    assert (ticked.plan.actions, room.seen().drains[NODE]) == ((), standing)
+
+
 def test_what_cannot_be_read_is_not_deleted(room: Room) -> None:
     room.is_as(training())
     room.cloud.away = True
@@ -143,6 +165,46 @@ def test_a_claim_of_the_loop_that_made_nothing_yet_is_used(room: Room) -> None:
     room.tracker.put_incarnation("f", an_incarnation(instance=None), None)
     a_guard(room).before_create(a_placement())
     assert room.tracker.incarnations("f", [(NODE, 1)])[NODE, 1].claimed_by == "controller"
+
+
+def claim(room: Room) -> Incarnation:
+    return room.tracker.incarnations("f", [(NODE, 1)])[NODE, 1]
+
+
+def test_a_making_is_an_open_question_until_it_is_answered(room: Room) -> None:
+    guard = a_guard(room)
+    guard.before_create(a_placement(), "image-1")
+    assert (claim(room).tried_at, claim(room).form, claim(room).instance) == (room.clock.now(), "image-1", None)
+    guard.made(NODE, 1, "m1")
+    assert (claim(room).tried_at, claim(room).instance) == (None, "m1")
+
+
+def test_a_making_that_was_refused_may_be_tried_again_at_once(room: Room) -> None:
+    guard = a_guard(room)
+    guard.before_create(a_placement())
+    guard.refused(NODE, 1)
+    guard.before_create(a_placement(instance_type="g6.2xlarge"))
+    assert (claim(room).tried_at, claim(room).instance_type) == (room.clock.now(), "g6.2xlarge")
+
+
+def test_a_making_whose_end_nobody_knows_is_not_repeated_until_lists_cannot_lag_any_more(room: Room) -> None:
+    a_guard(room).before_create(a_placement())
+    with pytest.raises(GuardRefused, match="whether incarnation 1 was made is not known") as refused:
+        a_guard(room).before_create(a_placement())
+    assert "try again in 5m" in refused.value.fix
+    room.clock.pass_by(UNKNOWN_FOR)
+    a_guard(room).before_create(a_placement())
+    assert claim(room).tried_at == room.clock.now()
+
+
+def test_what_was_deleted_ends_its_claim_and_later_news_do_not_change_it(room: Room) -> None:
+    room.tracker.put_incarnation("f", an_incarnation(), None)
+    guard = a_guard(room)
+    guard.ended(NODE, 1)
+    ended = claim(room)
+    assert ended.ended_at == room.clock.now()
+    guard.made(NODE, 1, "m2")
+    assert claim(room) == ended
 
 
 @pytest.mark.parametrize("used", [{"instance": "m1"}, {"instance": None, "ended_at": 1.0}])

@@ -363,6 +363,12 @@ def test_a_creation_claim_learns_when_and_why_its_machine_ended() -> None:
     assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT),)
 
 
+def test_a_claim_that_a_persons_update_ended_learns_why() -> None:
+    ended = {(NODE, 1): an_incarnation(ended_at=NOW - 9)}
+    facts = settle(training(machines=(GONE,), incarnations=ended), NOW)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT),)
+
+
 def test_a_machine_without_a_claim_makes_none() -> None:
     assert settle(training(incarnations={}), NOW).incarnations == ()
 

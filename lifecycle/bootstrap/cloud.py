@@ -5,15 +5,12 @@ from __future__ import annotations
 from lifecycle.adapters.aws import preflight
 from lifecycle.bootstrap.aws import Site
 from lifecycle.bootstrap.controller import Control, leases_of, who
-from lifecycle.control.loop import Controller, Pace
+from lifecycle.control.loop import AWS, Controller
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.foundation import Foundation
 from lifecycle.model.records import Entry, EntryKind
 from lifecycle.ports.provisioner import Provisioner
-
-PACE = Pace(busy=2.0, waiting=5.0, settled=15.0)
-"""AWS is asked by every tick; what cannot wait comes through the queue."""
 
 
 def control(foundation: Foundation, provisioner: Provisioner | None = None) -> Control:
@@ -36,10 +33,10 @@ def control(foundation: Foundation, provisioner: Provisioner | None = None) -> C
             clock=site.clock,
             wake=site.wake,
             who=who(),
-            pace=PACE,
+            pace=AWS,
         ),
         clock=site.clock,
-        pace=PACE,
+        pace=AWS,
         foundation=foundation,
         faults=lambda spec: preflight.faults(site.session, foundation, spec),
     )
@@ -49,7 +46,7 @@ def pulumi(site: Site) -> Provisioner:
     """Machines by Pulumi, with the program that people run by hand."""
     from lifecycle.adapters.pulumi.provisioner import PulumiProvisioner
     from lifecycle.bootstrap.stack import controller_program
-    from lifecycle.tracker.updates import Updates
+    from lifecycle.tracker.updates import UpdateLog
 
     def tell(fleet: str, node: str | None, text: str) -> None:
         seen = Entry(at=site.clock.now(), kind=EntryKind.OBSERVED, what=text, node=node, cause="pulumi")
@@ -58,7 +55,7 @@ def pulumi(site: Site) -> Provisioner:
     return PulumiProvisioner(
         program=controller_program(site),
         machines=site.compute.machines,
-        updates=Updates(site.table),
+        updates=UpdateLog(site.table),
         tell=tell,
         region=site.foundation.region,
         clock=site.clock,

@@ -18,7 +18,7 @@ from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.provider import LocalProvider
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
-from lifecycle.control.loop import LOCAL_PACE, Controller, Pace
+from lifecycle.control.loop import LOCAL, Controller, Pace
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.fleet import FleetSpec
@@ -44,7 +44,7 @@ class Control:
     operator: Operator
     controller: Controller
     clock: Clock
-    pace: Pace = LOCAL_PACE
+    pace: Pace = LOCAL
     console: LocalConsole | None = None
     foundation: Foundation | None = None
     faults: Callable[[FleetSpec], Sequence[Wrong]] = lambda _: ()

@@ -7,7 +7,6 @@ under the fleet's lease. Waiting ends early when somebody rings; missing a ring 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -29,19 +28,20 @@ from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
-BUSY_PAUSE, WAITING_PAUSE, SETTLED_PAUSE = 0.2, 1.0, 5.0
 LEASE_WAIT = 30.0
 
 
-class Pace(NamedTuple):
-    """The longest pauses between ticks, in seconds: with something to do, to wait for, and with nothing."""
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between two ticks: while something is being done, is waited for, or is as it should be."""
 
-    busy: float
-    waiting: float
-    settled: float
+    busy: float = 0.2
+    waiting: float = 1.0
+    settled: float = 5.0
 
 
-LOCAL_PACE = Pace(BUSY_PAUSE, WAITING_PAUSE, SETTLED_PAUSE)
+LOCAL = Pace()
+AWS = Pace(busy=2.0, waiting=5.0, settled=15.0)
+"""Every tick is a call or more that AWS counts."""
 
 
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class Controller:
         clock: Clock,
         wake: Wake,
         who: str,
-        pace: Pace = LOCAL_PACE,
+        pace: Pace = LOCAL,
     ) -> None:
         self._tracker, self._leases, self._clock, self._wake = tracker, leases, clock, wake
         self._pace = pace
@@ -104,6 +104,7 @@ class Controller:
             refused=len(plan.refusals),
             waiting=len(plan.waiting),
             errors=errors,
+            notes=(self._wake.trouble,) if self._wake.trouble else (),
             seconds=round(self._clock.monotonic() - began, 3),
             nodes_seen=sum(machine.live for machine in observed.machines or ()),
         )

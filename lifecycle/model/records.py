@@ -408,5 +408,7 @@ class Tick(Record, frozen=True, kw_only=True):
     refused: int
     waiting: int
     errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What could not be looked at, and stopped nothing."""
     seconds: float = 0.0
     nodes_seen: int = 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from lifecycle.control.loop import BUSY_PAUSE, SETTLED_PAUSE, WAITING_PAUSE, Ticked
+from lifecycle.control.loop import LOCAL, Ticked
 from lifecycle.model.errors import LeaseHeld, LostLease, TimedOut
 from lifecycle.model.fleet import Market
 from lifecycle.model.plan import Plan, Waiting
@@ -392,9 +392,9 @@ def test_a_lease_lost_again_and_again_ends_with_the_time(room: Room) -> None:
 @pytest.mark.parametrize(
     ("world", "pause"),
     [
-        (created(), BUSY_PAUSE),
-        (training(machines=(a_machine(launched_at=NOW - 5),), reports={}, orders={}), WAITING_PAUSE),
-        (training(), SETTLED_PAUSE),
+        (created(), LOCAL.busy),
+        (training(machines=(a_machine(launched_at=NOW - 5),), reports={}, orders={}), LOCAL.waiting),
+        (training(), LOCAL.settled),
     ],
 )
 def test_the_pause_is_short_while_something_is_under_way(room: Room, world: Observed, pause: float) -> None:

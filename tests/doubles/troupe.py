@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.bootstrap import cloud
 from lifecycle.bootstrap.aws import Site
@@ -33,6 +37,16 @@ class Troupe:
         self.maker = Maker(self.site, self.image)
         self.control = cloud.control(self.foundation, self.maker)
         self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"), allow_empty=False, take_over=False)
+
+    def again(self, session: Session) -> Troupe:
+        """The same fleet, acted on through another session."""
+        other: Troupe = copy(self)
+        other.site = Site(self.foundation)
+        other.site.session = session
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(cloud, "Site", lambda _: other.site)
+            other.control = cloud.control(self.foundation, self.maker)
+        return other
 
     def spec(self) -> FleetSpec:
         pool = {

@@ -27,6 +27,9 @@ RULES = "steadyfleet-"
 INDEX = "by-fleet"
 """The tracker's index over the rows of a whole fleet. Its partitions are named as `fleet_partition` says."""
 
+NODE_INDEX = "by-node"
+"""The index over the journal's entries about one node."""
+
 _LITERAL = re.compile(r"[A-Za-z0-9._/-]+")
 
 
@@ -57,6 +60,10 @@ class Names:
     @property
     def index_arn(self) -> str:
         return f"{self.table_arn}/index/{INDEX}"
+
+    @property
+    def node_index_arn(self) -> str:
+        return f"{self.table_arn}/index/{NODE_INDEX}"
 
     @property
     def queue_arn(self) -> str:

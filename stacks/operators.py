@@ -103,7 +103,7 @@ def controller_state(names: Names) -> Document:
             ],
             [names.table_arn],
         ),
-        allow("TrackerByFleet", ["dynamodb:Query"], [names.index_arn]),
+        allow("TrackerByFleetAndNode", ["dynamodb:Query"], [names.index_arn, names.node_index_arn]),
         allow("ListCheckpoints", ["s3:ListBucket"], [names.bucket_arn], {"StringLike": {"s3:prefix": "runs/*"}}),
         allow("ListUploads", ["s3:ListBucketMultipartUploads"], [names.bucket_arn]),
         allow("ReadManifests", ["s3:GetObject"], [names.objects("runs/*/manifest.json")]),

@@ -8,13 +8,12 @@ from pathlib import Path
 import pulumi
 from pulumi_aws import dynamodb, s3
 
-from stacks.names import INDEX
+from stacks.names import INDEX, NODE_INDEX
 
 KEPT = pulumi.ResourceOptions(protect=True, retain_on_delete=True)
 """A destroyed foundation leaves checkpoints and history where they are."""
 
-BY_NODE = "by-node"
-_KEYS = (INDEX, "f"), (BY_NODE, "n")
+_KEYS = (INDEX, "f"), (NODE_INDEX, "n")
 
 
 def checkpoints() -> s3.Bucket:

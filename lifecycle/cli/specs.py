@@ -12,7 +12,7 @@ _LOCAL = """\
 # yaml-language-server: $schema={schema}
 version: 1
 fleet: {fleet}
-provider: local            # this computer; `aws` later, with the same pools
+provider: local            # this computer; or `aws`, with the same pools
 pools:
   trainers:
     nodes: 1

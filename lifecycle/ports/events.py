@@ -6,6 +6,11 @@ from typing import Protocol
 
 
 class Wake(Protocol):
+    @property
+    def trouble(self) -> str:
+        """What kept it from hearing when last tried, in one line; empty when nothing did."""
+        ...
+
     def ring(self) -> None:
         """Somebody should look again soon. Never raises."""
         ...

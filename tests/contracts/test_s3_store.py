@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lifecycle.adapters.aws import uploads
 from lifecycle.adapters.aws.objects import S3Store
@@ -278,3 +279,16 @@ def test_with_an_owner_every_call_says_whose_the_bucket_must_be(client: Any, tmp
     store.remove(store.keys("runs/"))
     assert {owner for _, owner in named} == {ACCOUNT}
     assert len(named) == 8
+
+
+def test_who_may_not_list_uploads_begins_anew(store: S3Store, client: Any, aws: AwsDouble, tmp_path: Path) -> None:
+    client.meta.events.register_first("before-call.s3.ListMultipartUploads", _denied, "denied")
+    try:
+        source = written(tmp_path / "source", 40 * MIB)
+        assert store.put_file("runs/a/data", source, nothing) == digest_of(source.read_bytes())
+    finally:
+        client.meta.events.unregister("before-call.s3.ListMultipartUploads", _denied, "denied")
+
+
+def _denied(**_: object) -> None:
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListMultipartUploads")

@@ -12,9 +12,9 @@ from tests.doubles.aws import ACCOUNT, REGION
 BUCKET, TABLE, QUEUE, OWNER = "checkpoints", "steadyfleet", "notices", "owner-1"
 
 
-def laid(region: str = REGION) -> Foundation:
+def laid(region: str = REGION, session: Session | None = None) -> Foundation:
     """The foundation of this region, once everything that it names is there."""
-    session = Session(region)
+    session = session or Session(region)
     session.client("dynamodb").create_table(**definition(TABLE))
     place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     session.client("s3").create_bucket(Bucket=BUCKET, **({} if region == REGION else place))
@@ -31,9 +31,9 @@ def laid(region: str = REGION) -> Foundation:
     )
 
 
-def image(region: str = REGION) -> str:
+def image(region: str = REGION, session: Session | None = None) -> str:
     """An image of this account that is there to be booted."""
-    ec2 = Session(region).client("ec2")
+    ec2 = (session or Session(region)).client("ec2")
     machine = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     made: str = ec2.create_image(InstanceId=machine, Name="trainer")["ImageId"]
     ec2.terminate_instances(InstanceIds=[machine])

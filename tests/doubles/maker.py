@@ -20,6 +20,7 @@ class Maker:
 
     def __init__(self, site: Site, image: str) -> None:
         self._site, self._image = site, image
+        self._ec2: Any = site.session.client("ec2")
         self.asked: list[str] = []
 
     def converge(self, fleet: str, placements: Sequence[Placement]) -> Sequence[Outcome]:
@@ -40,10 +41,6 @@ class Maker:
                 yield Outcome(node=placement.node, error=error.what)
             else:
                 yield Outcome(node=placement.node)
-
-    @property
-    def _ec2(self) -> Any:
-        return self._site.session.client("ec2")
 
     def _make(self, placement: Placement) -> None:
         node = NodeName.parse(placement.node)

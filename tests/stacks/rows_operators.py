@@ -113,6 +113,7 @@ STATE = (
     Row("controller", True, "dynamodb:DeleteItem", NAMES.table_arn, "lets its lease go", keys("fleet#demo")),
     Row("controller", False, "dynamodb:DeleteTable", NAMES.table_arn, "removes the tracker"),
     Row("controller", False, "dynamodb:PutItem", f"{NAMES.table_arn}2", "writes another table"),
+    Row("controller", True, "dynamodb:Query", NAMES.node_index_arn, "tells why of one node"),
     Row("controller", True, "s3:GetObject", MANIFEST, "reads a manifest"),
     Row("controller", False, "s3:GetObject", OBJECT, "reads weights"),
     Row("controller", False, "s3:PutObject", OBJECT, "forges weights"),

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lifecycle.adapters.aws.crew import WIDTH, Crew, Stop
 from lifecycle.adapters.aws.session import answers, code_of
-from lifecycle.model.errors import SteadyError, Unreadable
+from lifecycle.model.errors import NotAuthorised, SteadyError, Unreadable
 from lifecycle.ports.checkpoints import Digest, Moved
 
 PART = 16 * 1024 * 1024
@@ -91,7 +91,17 @@ def _begun(place: Place) -> _Upload:
 
 
 def _found(place: Place) -> _Upload | None:
-    """The unfinished upload of this key that has got furthest, if there is one."""
+    """The unfinished upload of this key that has got furthest, if there is one.
+
+    Nodes may not list uploads (the right knows no prefix): theirs begin anew after a sudden death.
+    """
+    try:
+        return _furthest(place)
+    except NotAuthorised:
+        return None
+
+
+def _furthest(place: Place) -> _Upload | None:
     with answers("S3"):
         pages = place.client.get_paginator("list_multipart_uploads").paginate(**place.bucket, Prefix=place.key)
         listed = [upload for page in pages for upload in page.get("Uploads", ())]

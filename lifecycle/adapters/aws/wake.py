@@ -54,6 +54,7 @@ class SqsWake:
     def __init__(self, session: Session, queue_url: str, clock: Clock) -> None:
         self._session, self._url, self._clock = session, queue_url, clock
         self._quiet_until = clock.monotonic()
+        self.trouble = ""
 
     @cached_property
     def _sqs(self) -> Any:
@@ -101,10 +102,13 @@ class SqsWake:
             return None
         try:
             with answers("SQS"):
-                return call()
-        except SteadyError:
+                answer = call()
+        except SteadyError as error:
             self._quiet_until = self._clock.monotonic() + QUIET
+            self.trouble = f"the notice queue: {error.what}; notices are seen at the next tick"
             return None
+        self.trouble = ""
+        return answer
 
 
 class NodeWake:

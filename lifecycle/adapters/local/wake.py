@@ -12,6 +12,8 @@ EVERY = 0.2
 class FileWake:
     """Implements `ports.events.Wake` for any number of processes."""
 
+    trouble = ""
+
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path, self._clock = path, clock
         self._seen = self._changed()

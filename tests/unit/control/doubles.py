@@ -146,6 +146,8 @@ class Shelf:
 class Bell:
     """`ports.events.Wake` that lets the time pass at once, and remembers how long it was."""
 
+    trouble = ""
+
     def __init__(self, clock: HandClock) -> None:
         self._clock = clock
         self.waited: list[float] = []

@@ -1,0 +1,120 @@
+"""Every call that our adapters make of AWS is one that the role which makes it may make.
+
+The adapters work on the AWS double, which allows everything; what they asked is then put before the evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from moto.moto_api._internal import moto_api_backend
+
+from lifecycle.adapters.aws import preflight
+from lifecycle.adapters.aws.objects import S3Store
+from lifecycle.adapters.aws.session import Session
+from lifecycle.adapters.aws.table import DynamoTable
+from lifecycle.model.ids import NodeName
+from lifecycle.tracker.node import NodeTracker
+from stacks.names import Names
+from stacks.operators import controller_machines, controller_state
+from stacks.policies import boundary, bucket_policy, node_policy, queue_policy
+from tests.builders import a_receipt, a_report, but
+from tests.contracts.object_store import nothing
+from tests.contracts.s3 import MIB, written
+from tests.doubles import ground
+from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
+from tests.doubles.troupe import Troupe
+from tests.stacks.calls import Asked, as_iam_sees, listening
+from tests.stacks.evaluator import Call, Verdict, decide
+from tests.stacks.roles import Role
+
+NAMES = Names(
+    partition="aws",
+    account=ACCOUNT,
+    region=REGION,
+    bucket=ground.BUCKET,
+    table=ground.TABLE,
+    queue=ground.QUEUE,
+    owner=ground.OWNER,
+)
+ME = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0aaaaaaaaaaaaaaaa"
+NODE = Role((node_policy(NAMES, "f", "bundles/current"),), boundary(NAMES))
+CONTROLLER = Role((controller_machines(NAMES), controller_state(NAMES)))
+USUAL = {"aws:SecureTransport": "true", "aws:RequestedRegion": REGION}
+ON_ME = {"ec2:SourceInstanceARN": ME, "ec2:RoleDelivery": "2.0"}
+
+BY_LAW = {("s3:ListBucketMultipartUploads", NAMES.bucket_arn)}
+"""What nodes ask for and are refused, and go on without (`adapters.aws.uploads`)."""
+
+
+@pytest.fixture(scope="module")
+def fleet(aws_server: AwsDouble) -> Iterator[Troupe]:
+    moto_api_backend.reset()
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in aws_server.env.items():
+            patched.setenv(name, value)
+        yield Troupe().train()
+
+
+def refused(heard: Sequence[Asked], role: Role, context: dict[str, str]) -> set[tuple[str, str]]:
+    """The actions among what was asked that this role may not do, each with its resource."""
+    calls = {repr(call): call for asked in heard for call in as_iam_sees(asked, NAMES, ground.OWNER)}
+    wrong = (call for call in calls.values() if _verdict(call, role, context) is not Verdict.ALLOWED)
+    return {(call.action, call.resource) for call in wrong}
+
+
+def _verdict(call: Call, role: Role, context: dict[str, str]) -> Verdict:
+    shared = bucket_policy(NAMES) if call.resource.startswith(NAMES.bucket_arn) else None
+    shared = queue_policy(NAMES) if call.resource == NAMES.queue_arn else shared
+    whole = Call(call.action, call.resource, {**USUAL, **context, **call.context})
+    return decide(whole, role.policies, role.boundary, shared)
+
+
+def test_the_controllers_calls(fleet: Troupe) -> None:
+    heard: list[Asked] = []
+    other = fleet.again(listening(Session(REGION, ACCOUNT), heard))
+    control, site, node = other.control, other.site, NodeName.parse("f/t/0")
+    preflight.faults(site.session, other.foundation, other.spec())
+    assert len(control.tracker.fleets()) == 1
+    for _ in range(3):
+        fleet.save()
+        other.tick()
+    site.store.abort_stale("runs/", 0)
+    site.wake.ring()
+    control.controller.pause(other.tick().plan, 1.5)
+    control.operator.suspend("f", "a reason", None)
+    control.operator.unsuspend("f")
+    control.operator.stop(node, "a reason", None)
+    control.operator.start(node, resume=False)
+    control.tracker.entries("f", str(node))
+    machine = other.machine
+    for does in (site.compute.power_off, site.compute.power_on, site.compute.end_stray):
+        does(machine)
+    asked = {(each.service, each.operation) for each in heard}
+    assert len(asked) >= 22, sorted(asked)
+    assert refused(heard, CONTROLLER, {}) == set()
+
+
+def test_a_nodes_calls(fleet: Troupe, tmp_path: Path) -> None:
+    heard: list[Asked] = []
+    session = listening(Session(REGION, ACCOUNT), heard)
+    tracker = NodeTracker(DynamoTable(session.client("dynamodb"), ground.TABLE, writer=ME), "f/t/0")
+    store = S3Store(session.client("s3"), ground.BUCKET, owner=ACCOUNT)
+    for read in (tracker.order, tracker.drain, lambda: tracker.incarnation(1)):
+        read()
+    tracker.report(a_report())
+    tracker.receive(a_receipt(7))
+    tracker.journal(but(fleet.control.tracker.entries("f")[0], node="f/t/0"))
+    for size in (10, 40 * MIB):
+        store.put_file(f"runs/f/r/{size}", written(tmp_path / "source", size), nothing)
+        store.get_file(f"runs/f/r/{size}", tmp_path / "target", nothing)
+    store.put_new("runs/f/r/manifest.json", b"{}")
+    store.get("runs/f/r/manifest.json")
+    assert refused(heard, NODE, ON_ME) == BY_LAW
+
+
+def test_a_call_that_nobody_may_make_is_found() -> None:
+    theirs = Asked("s3", "GetObject", {"Key": "runs/other/r/data"})
+    assert refused([theirs], NODE, ON_ME) == {("s3:GetObject", NAMES.objects("runs/other/r/data"))}

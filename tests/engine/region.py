@@ -102,7 +102,7 @@ class AwsStage(Stage):
 
     def pulumi_up(self, **flags: Any) -> Ran:
         """`pulumi up` as a person types it, in the project's folder."""
-        self.region.engine.select(self.fleet, {"steady:spec": self.spec.name})
+        self.region.engine.select(self.fleet, {"steady:spec": str(self.spec)})
         return self.region.engine.up(**flags)
 
     def pulumi_destroy(self) -> Ran:
@@ -112,8 +112,9 @@ class AwsStage(Stage):
     def tick(self, times: int = 1) -> dict[str, Any]:
         """`steady reconcile --once`, so often. Returns what the last one said."""
         for _ in range(times):
-            said = self.steady("reconcile", str(self.spec), "--once", "-o", "json", code=None).stdout
-        return dict(json.loads(said.splitlines()[-1]))
+            done = self.steady("reconcile", str(self.spec), "--once", "-o", "json", code=None)
+            assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout))
 
     def tick_until(self, condition: Any, what: str) -> Any:
         """Ticks until the condition holds."""

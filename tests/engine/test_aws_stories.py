@@ -12,18 +12,22 @@ from typing import Any
 
 import pytest
 
+from lifecycle.bootstrap import cloud
 from lifecycle.model import tags
 from tests.doubles.aws import AwsDouble
 from tests.doubles.provider import ProviderDouble
 from tests.e2e.stage import undisturbed, wait_until
-from tests.engine.region import IMAGE, TYPES, ZONES, AwsStage, Region, made
+from tests.engine.region import IMAGE, PATIENCE, TYPES, ZONES, AwsStage, Region, made
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LONG = {"hyperparameters": {"steps": 100_000, "seed": 7}}
 """For stories that end before the training does."""
 
-SOME = {"hyperparameters": {"steps": 600, "seed": 7}}
+STEPS = 1500
+SOME = {"hyperparameters": {"steps": STEPS, "seed": 7}, "on_completion": "keep"}
+"""A minute of training, for stories that end with it."""
+
 ORDERS = itertools.count(1)
 
 
@@ -63,7 +67,7 @@ def trains(stage: AwsStage, nodes: int = 1, step: int = 1, **pool: Any) -> AwsSt
 
 def settled(stage: AwsStage) -> None:
     """Until a tick has nothing to do and nothing to wait for."""
-    stage.tick_until(lambda: stage.tick()["converged"], "a tick with nothing to do")
+    wait_until(lambda: stage.tick()["converged"], "a tick with nothing to do", PATIENCE)
 
 
 # ---- by hand and by the controller ---------------------------------------------------------------
@@ -98,8 +102,9 @@ def test_a_fleet_made_by_the_controller_is_the_same_to_a_person(stage: AwsStage)
 def test_a_steady_tick_changes_nothing_and_lists_machines_once(stage: AwsStage) -> None:
     trains(stage, nodes=2)
     settled(stage)
+    controller = cloud.control(stage.region.foundation).controller
     stage.region.aws.calls.clear()
-    stage.tick()
+    controller.tick(stage.fleet)
     assert stage.region.aws.mutations == {}
     assert stage.region.aws.calls["ec2.DescribeInstances"] == 1
 
@@ -119,7 +124,7 @@ def test_a_spot_interruption_costs_no_step_and_touches_no_other_machine(stage: A
     assert stage.live()[replaced] != before[replaced]
     assert kept.items() <= before.items()
     stage.run_to_the_end()
-    assert [stage.weights(index) for index in range(3)] == [undisturbed(600)] * 3
+    assert [stage.weights(index) for index in range(3)] == [undisturbed(STEPS)] * 3
     assert [stage.lost(index) for index in range(3)] == [0, 0, 0]
     assert stage.run(0)["attempts"][0]["cause"] == "spot"
     assert stage.region.console.state(foreign) == "running"
@@ -148,7 +153,8 @@ def test_a_lost_answer_to_a_creation_makes_one_machine(stage: AwsStage) -> None:
     stage.declare(train=LONG)
     with stage.region.aws.fault("ec2.RunInstances", times=1, lose_answer=True) as lost:
         stage.steady("apply", str(stage.spec), "--yes", code=None)
-    stage.tick_until(lambda: stage.step() > 0, "the one machine trains")
+    settled(stage)
+    assert stage.step() > 0
     assert (lost.met, len(stage.live())) == (1, 1)
     assert {*made(stage.pulumi_up(refresh=True)).changes} <= {"same"}
 
@@ -159,7 +165,7 @@ def test_nodes_ride_out_a_service_that_fails_for_a_while(stage: AwsStage, operat
     with stage.region.aws.fault(operation, status=503, code="SlowDown", times=60) as fault:
         wait_until(lambda: fault.met > 10, "the fault is felt")
     stage.run_to_the_end()
-    assert stage.weights() == undisturbed(600)
+    assert stage.weights() == undisturbed(STEPS)
     assert (stage.lost(), len(stage.run()["attempts"])) == (0, 1)
 
 
@@ -174,7 +180,7 @@ def test_a_machine_terminated_in_the_console_is_replaced_within_two_ticks(stage:
     stage.tick(times=2)
     assert stage.instance() != before
     stage.run_to_the_end()
-    assert stage.weights() == undisturbed(600)
+    assert stage.weights() == undisturbed(STEPS)
 
 
 def test_a_machine_stopped_in_the_console_is_started_again_within_two_ticks(stage: AwsStage) -> None:

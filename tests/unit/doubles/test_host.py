@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,15 +109,14 @@ def test_a_terminated_machine_shuts_down_and_then_nothing_of_it_is_left(
 def test_a_machine_that_does_not_go_down_is_cut_off(
     tmp_path: Path, aws: AwsDouble, module_clients: Clients, console: Console
 ) -> None:
-    host = InstanceHost(aws, module_clients, tmp_path, {}, grace=0.0)
-    name = console.launch(IMAGE, **OURS)
-    reached(console, name, "running")
-    for pid in host.machine(name).pids:
-        os.kill(pid, signal.SIGSTOP)
-    console.terminate(name)
-    reached(console, name, "terminated")
-    assert host.machine(name).pids == []
-    host.close()
+    with closing(InstanceHost(aws, module_clients, tmp_path, {}, grace=0.0)) as host:
+        name = console.launch(IMAGE, **OURS)
+        reached(console, name, "running")
+        for pid in host.machine(name).pids:
+            os.kill(pid, signal.SIGSTOP)
+        console.terminate(name)
+        reached(console, name, "terminated")
+        assert host.machine(name).pids == []
 
 
 def test_a_stopped_machine_keeps_its_disk_and_starts_again(
@@ -204,11 +203,10 @@ def test_new_tags_reach_the_machines_metadata(
 def test_a_close_leaves_no_process(
     tmp_path: Path, aws: AwsDouble, module_clients: Clients, console: Console
 ) -> None:
-    host = InstanceHost(aws, module_clients, tmp_path, {})
-    names = [console.launch(IMAGE, **OURS) for _ in range(2)]
-    for name in names:
-        reached(console, name, "running")
-    host.close()
+    with closing(InstanceHost(aws, module_clients, tmp_path, {})):
+        names = [console.launch(IMAGE, **OURS) for _ in range(2)]
+        for name in names:
+            reached(console, name, "running")
     assert [pid for name in names for pid in processes.carriers("STEADY_INSTANCE_ID", name)] == []
 
 

@@ -110,6 +110,11 @@ class Controller:
         errors = executor.execute(plan, observed.shortages)
         if upkeep and observed.machines is not None:
             errors += self._upkeep.tidy(observed, guard)
+        left = self._finish_destroy(executor, observed, plan, guard)
+        plan, errors = _waits_for(plan, left), errors + left
+        notes += (self._wake.trouble,) if self._wake.trouble else ()
+        seconds = round(self._clock.monotonic() - began, 3)
+        record = _record(observed, plan, at=now, by=self._who, errors=errors, notes=notes, seconds=seconds)
         self._tracker.tick(record, guard)
         return Ticked(observed=observed, plan=plan, record=record)
 

@@ -114,6 +114,8 @@ class SqsWake:
 class NodeWake:
     """A node's: it has no right to the queue. What it reports is seen by the next tick."""
 
+    trouble = ""
+
     def ring(self) -> None:
         """Does nothing."""
 

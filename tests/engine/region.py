@@ -141,6 +141,12 @@ class AwsStage(Stage):
             if told.get(tags.FLEET) == self.fleet and one.state in ("pending", "running"):
                 yield told[tags.NODE], one.id
 
+    def in_state(self) -> list[str]:
+        """The nodes, as `fleet.pool.index`, whose machines the stack's state knows."""
+        self.region.engine.select(self.fleet)
+        found = self.region.engine.resources()
+        return sorted(name for name, resource in found.items() if resource["type"] == "aws:ec2/instance:Instance")
+
     def instance(self, index: int = 0) -> str:
         return self.live()[f"{self.fleet}/t/{index}"]
 

@@ -153,7 +153,7 @@ def test_a_lost_answer_to_a_creation_makes_one_machine(stage: AwsStage) -> None:
     stage.declare(train=LONG)
     with stage.region.aws.fault("ec2.RunInstances", times=1, lose_answer=True) as lost:
         stage.steady("apply", str(stage.spec), "--yes", code=None)
-    settled(stage)
+    stage.tick_until(lambda: stage.in_state() == [f"{stage.fleet}.t.0"], "the machine is taken up")
     assert stage.step() > 0
     assert (lost.met, len(stage.live())) == (1, 1)
     assert {*made(stage.pulumi_up(refresh=True)).changes} <= {"same"}

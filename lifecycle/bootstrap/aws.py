@@ -10,8 +10,11 @@ from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.adapters.aws.wake import SqsWake
 from lifecycle.control.guard import LastGuard
+from lifecycle.control.observe import observe
+from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.foundation import Foundation
+from lifecycle.model.world import Observed
 from lifecycle.system.clock import SystemClock
 from lifecycle.tracker.controller import ControllerTracker
 
@@ -43,6 +46,13 @@ class Site:
     @cached_property
     def wake(self) -> SqsWake:
         return SqsWake(self.session, self.foundation.queue_url, self.clock)
+
+    def seen(self, fleet: str) -> Observed:
+        """The fleet's machines, known by our own records, with all else that is known. Raises Unreadable."""
+        observed = observe(fleet, self.compute, self.tracker)
+        if observed.machines is None:
+            raise Unreadable(f"{fleet}: the machines cannot be read: {observed.unreadable}", fix="try again")
+        return observed
 
     def guard(self, fleet: str, spec: FleetSpec | None, by: str) -> LastGuard:
         """The last guard of one fleet, acting in the name of `by`."""

@@ -54,7 +54,7 @@ def pulumi(site: Site) -> Provisioner:
 
     return PulumiProvisioner(
         program=controller_program(site),
-        machines=site.compute.machines,
+        machines=lambda fleet: site.seen(fleet).machines or (),
         updates=UpdateLog(site.table),
         tell=tell,
         region=site.foundation.region,

@@ -17,10 +17,9 @@ import msgspec
 from lifecycle.bootstrap.aws import Site
 from lifecycle.bootstrap.controller import who
 from lifecycle.control.guard import LastGuard
-from lifecycle.control.observe import observe
 from lifecycle.control.operator import Operator
 from lifecycle.control.register import Application, OfRecord, Register
-from lifecycle.model.errors import SteadyError, Unreadable
+from lifecycle.model.errors import SteadyError
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.foundation import Foundation
 from lifecycle.model.records import Placement, SpecRecord
@@ -101,9 +100,7 @@ def _of_record(site: Site, fleet: str) -> Parts:
 
 def _observed(site: Site, fleet: str) -> Observed:
     """The fleet with what can be told of it settled. Raises Unreadable: on half a view nothing is declared."""
-    observed = observe(fleet, site.compute, site.tracker)
-    if observed.machines is None:
-        raise Unreadable(f"{fleet}: the machines cannot be read: {observed.unreadable}", fix="try again")
+    observed = site.seen(fleet)
     return apply_facts(observed, settle(observed, site.clock.now()))
 
 

@@ -32,6 +32,7 @@ def watch_to_the_end(context: Context, control: Control, fleet: str) -> int:
             timeout=FOREVER,
             seen=view.seen,
             upkeep=True,
+            share=True,
             longest_pause=control.pace.waiting,
         )
     return _report(context, ticked, paused=breaker.pressed)

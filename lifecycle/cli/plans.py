@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from lifecycle.cli.context import Context, global_options, pass_context
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
-    from lifecycle.control.loop import Ticked
     from lifecycle.model.plan import Plan
     from lifecycle.planning.ending import Ending
     from lifecycle.specfile import SpecFile
@@ -35,7 +33,7 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
     """Show what apply would do. Changes nothing."""
     found = _loaded(context, spec)
     control = context.controls.of_spec(found.spec, read_only=True)
-    _, planned = control.controller.look(found.spec.fleet, found.spec)
+    _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     _show_plan(context, planned)
     return 2 if detailed_exitcode and planned.actions else 0
 
@@ -55,7 +53,7 @@ def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over:
     _can_be_made(control, found)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
-    return _tick_until(context, control, found.spec.fleet, lambda ticked: ticked.plan.settled, timeout)
+    return _tick_until(context, control, found.spec.fleet, timeout, share=True)
 
 
 def _adopted(
@@ -66,7 +64,7 @@ def _adopted(
 
     source = Path(recorded(found.source, found.spec.provider))
     control.operator.check(found.spec, source, allow_empty=allow_empty, take_over=take_over)
-    _, planned = control.controller.look(found.spec.fleet, found.spec)
+    _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     if planned.actions:
         _show_plan(context, planned, talk=True)
         if not _agreed(context, yes):
@@ -145,7 +143,7 @@ def destroy(context: Context, spec: Path, yes: bool, timeout: float) -> int:
     if control.operator.destroy(fleet) is None:
         context.say(f"{fleet}: not applied; `steady sweep` lists what is left of it")
         return 1
-    return _tick_until(context, control, fleet, lambda ticked: ticked.plan.settled, timeout)
+    return _tick_until(context, control, fleet, timeout)
 
 
 def _loaded(context: Context, path: Path) -> SpecFile:
@@ -191,10 +189,8 @@ def _show_plan(context: Context, planned: Plan, *, talk: bool = False) -> None:
     (context.say if talk else context.show)(explain.text(planned))
 
 
-def _tick_until(
-    context: Context, control: Control, fleet: str, done: Callable[[Ticked], bool], timeout: float
-) -> int:
-    """Ticks until `done`, tells what happens meanwhile, and ends in the plan's last line or a refusal."""
+def _tick_until(context: Context, control: Control, fleet: str, timeout: float, *, share: bool = False) -> int:
+    """Ticks until nothing is left to do, tells it meanwhile, and ends in the plan's last line or a refusal."""
     from lifecycle.cli.story import Story
     from lifecycle.control.loop import desired
     from lifecycle.planning import explain
@@ -202,7 +198,9 @@ def _tick_until(
     from lifecycle.planning.status import fleet_status
 
     story = Story(context, control)
-    ticked = control.controller.until(fleet, done, timeout=timeout, seen=lambda _: story.tell(fleet))
+    ticked = control.controller.until(
+        fleet, lambda ticked: ticked.plan.settled, timeout=timeout, seen=lambda _: story.tell(fleet), share=share
+    )
     explain.raise_refusals(ticked.plan)
     if context.json:
         context.document(explain.document(ticked.plan))

@@ -32,7 +32,7 @@ class CloudStage(Stage):
 
     @property
     def env(self) -> dict[str, str]:
-        return {"FOUNDATION": str(self.founded), "IMAGE": self.image, "PYTHONPATH": str(ROOT)}
+        return {**super().env, "FOUNDATION": str(self.founded), "IMAGE": self.image, "PYTHONPATH": str(ROOT)}
 
     def write(self, fleet: Mapping[str, Any] | None = None, **pool: Any) -> CloudStage:
         """A sound spec, but for what the test changes in it."""
@@ -50,9 +50,6 @@ class CloudStage(Stage):
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "tests/e2e/on_aws.py"), "--state", str(self.state), *arguments]
-
-    def steady(self, *arguments: str, code: int | None = 0, **env: str) -> Any:
-        return super().steady(*arguments, code=code, **{**self.env, **env})
 
     def applied(self) -> CloudStage:
         """The spec stands as spec of record and its machines are made; without agents nothing trains."""

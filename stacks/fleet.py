@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from lifecycle.model.fleet import FleetSpec
@@ -24,13 +23,11 @@ async def declare(
     user_data: str,
     nodes: frozenset[str] | None = None,
     kept: frozenset[str] = frozenset(),
-    adopt: Mapping[str, str] = MappingProxyType({}),
     stake: stakes.Stake | None = None,
 ) -> dict[str, Any]:
     """The fleet, or with `nodes` these nodes only and what they depend on. Returns the stack's outputs.
 
     `kept` are the nodes whose incarnation has had its machine: nothing but another incarnation replaces it.
-    `adopt` names, by node, machines that were made and are to be taken up.
     Waits for the instances' ids at the end: without it the SDK waits for each of their many outputs in turn.
     """
     who, net = identity.declare(spec, ground), network.declare(spec, ground.names.owner)
@@ -47,7 +44,7 @@ async def declare(
         hooks=hooks.bound(guard, wanted, machines.forms(spec, user_data)),
     )
     made = {
-        node: machines.declare(spec, placement, setting, kept=node in kept, adopted=adopt.get(node))
+        node: machines.declare(spec, placement, setting, kept=node in kept)
         for node, placement in wanted.items()
         if nodes is None or node in nodes
     }

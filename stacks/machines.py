@@ -58,13 +58,10 @@ def _form(spec: FleetSpec, node: NodeName, user_data: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
-def declare(
-    spec: FleetSpec, placement: Placement, setting: Setting, *, kept: bool = False, adopted: str | None = None
-) -> ec2.Instance:
+def declare(spec: FleetSpec, placement: Placement, setting: Setting, *, kept: bool = False) -> ec2.Instance:
     """The machine of the placement's incarnation. All our tags are in the creating call.
 
-    With `kept` that machine has been made: whatever the spec says now, it is as it was. `adopted` is the id of
-    one that Pulumi does not know of yet.
+    With `kept` that machine has been made: whatever the spec says now, it is as it was.
     """
     node = NodeName.parse(placement.node)
     pool = spec.pools[node.pool]
@@ -94,7 +91,7 @@ def declare(
         user_data=setting.user_data,
         user_data_replace_on_change=True,
         tags={"Name": placement.node, **ours},
-        opts=_options(placement, setting, kept, adopted),
+        opts=_options(placement, setting, kept),
     )
 
 
@@ -120,7 +117,7 @@ def _market(pool: Pool, placement: Placement) -> dict[str, Any]:
     return {"instance_market_options": {"market_type": "spot", "spot_options": spot}}
 
 
-def _options(placement: Placement, setting: Setting, kept: bool, adopted: str | None) -> pulumi.ResourceOptions:
+def _options(placement: Placement, setting: Setting, kept: bool) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         depends_on=list(setting.needed),
         delete_before_replace=True,
@@ -128,5 +125,4 @@ def _options(placement: Placement, setting: Setting, kept: bool, adopted: str | 
         replacement_trigger=placement.incarnation,
         ignore_changes=[*(f'tags["{name}"]' for name in tags.LIFECYCLE), *(REPLACING if kept else ())],
         hooks=setting.hooks,
-        import_=adopted,
     )

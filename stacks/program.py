@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -46,11 +44,7 @@ async def program() -> dict[str, Any]:
         raise pulumi.RunError(f"{error.what}; {error.fix}") from None
 
 
-async def fleet_of(
-    parts: composed.Parts,
-    nodes: frozenset[str] | None = None,
-    adopt: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Any]:
+async def fleet_of(parts: composed.Parts, nodes: frozenset[str] | None = None) -> dict[str, Any]:
     """Declares the fleet, or some of its nodes, with its stake. Returns the stack's outputs."""
     return await fleet.declare(
         parts.spec,
@@ -60,7 +54,6 @@ async def fleet_of(
         user_data=userdata.text(parts.foundation),
         nodes=nodes,
         kept=parts.kept,
-        adopt=adopt,
         stake=Stake(parts.foundation.table, parts.record, parts.register),
     )
 

@@ -69,14 +69,14 @@ def by_hand(foundation: Foundation, application: Application, forms: Mapping[str
     )
 
 
-def controller_program(site: Site) -> Callable[[str, frozenset[str], Mapping[str, str]], Program]:
-    """(fleet, nodes to register, {node: instance to take up}) -> the program of one of the controller's updates."""
+def controller_program(site: Site) -> Callable[[str, frozenset[str]], Program]:
+    """(fleet, nodes to register) -> the program of one of the controller's updates."""
 
-    def program(fleet: str, nodes: frozenset[str], adopt: Mapping[str, str]) -> Program:
+    def program(fleet: str, nodes: frozenset[str]) -> Program:
         async def declared() -> dict[str, Any]:
             from stacks.program import fleet_of
 
-            return await fleet_of(await asyncio.to_thread(_of_record, site, fleet), nodes, adopt)
+            return await fleet_of(await asyncio.to_thread(_of_record, site, fleet), nodes)
 
         return declared
 

@@ -46,10 +46,7 @@ async def program() -> dict[str, Any]:
         raise pulumi.RunError(f"{error.what}; {error.fix}") from None
 
 
-async def fleet_of(
-    parts: composed.Parts,
-    nodes: frozenset[str] | None = None,
-) -> dict[str, Any]:
+async def fleet_of(parts: composed.Parts, nodes: frozenset[str] | None = None) -> dict[str, Any]:
     """Declares the fleet, or some of its nodes, with its stake. Returns the stack's outputs."""
     return await fleet.declare(
         parts.spec,
@@ -76,7 +73,17 @@ async def _by_hand(name: str) -> composed.Parts:
         allow_empty=bool(config.get_bool("allowEmpty")),
     )
     forms = machines.forms(found.spec, userdata.text(foundation))
-    return await asyncio.to_thread(composed.by_hand, foundation, application, forms)
+    parts = await asyncio.to_thread(composed.by_hand, foundation, application, forms)
+    if any(str(node) not in parts.kept for node in found.spec.nodes()):
+        await asyncio.to_thread(_look_for, found, foundation)
+    return parts
+
+
+def _look_for(found: SpecFile, foundation: Foundation) -> None:
+    """Raises SpecError for what the spec names and AWS does not have: asked only when a machine is to be made."""
+    faults = tuple(found.fault(where, what) for where, what in composed.faults(foundation, found.spec))
+    if faults:
+        raise SpecError(faults)
 
 
 def _spec(name: str, path: str | None) -> SpecFile:
@@ -113,11 +120,7 @@ def _same_region(path: str, region: str) -> None:
 
 
 def _unbuilt(found: SpecFile) -> tuple[Fault, ...]:
-    return tuple(
-        found.fault(where, f"{what} not built yet in this version")
-        for where, what in unbuilt(found.spec)
-        if where != ("provider",)
-    )
+    return tuple(found.fault(where, f"{what} not built yet in this version") for where, what in unbuilt(found.spec))
 
 
 async def _foundation(region: str) -> Foundation:

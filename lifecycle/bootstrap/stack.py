@@ -7,15 +7,14 @@ guard acts, and in that a person's update may have to raise incarnations that th
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from lifecycle.adapters.aws import preflight
 from lifecycle.bootstrap.aws import Site
-from lifecycle.bootstrap.controller import who
+from lifecycle.bootstrap.controller import leases_of, who
 from lifecycle.control.guard import LastGuard
 from lifecycle.control.operator import Operator
 from lifecycle.control.register import Application, OfRecord, Register
@@ -26,8 +25,6 @@ from lifecycle.model.records import Placement, SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning import renewal
 from lifecycle.planning.settle import apply_facts, settle
-from lifecycle.system.processes import myself
-from lifecycle.tracker.lease import Leases
 
 Program = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -68,6 +65,11 @@ def by_hand(foundation: Foundation, application: Application, forms: Mapping[str
     )
 
 
+def faults(foundation: Foundation, spec: FleetSpec) -> Sequence[preflight.Wrong]:
+    """What the spec names and AWS does not have. Raises SteadyError when the foundation is not as it says."""
+    return preflight.faults(Site(foundation).session, foundation, spec)
+
+
 def controller_program(site: Site) -> Callable[[str, frozenset[str]], Program]:
     """(fleet, nodes to register) -> the program of one of the controller's updates."""
 
@@ -105,6 +107,5 @@ def _observed(site: Site, fleet: str) -> Observed:
 
 
 def _operator(site: Site) -> Operator:
-    holder = f"{who()} (pulumi, pid {os.getpid()})"
-    leases = Leases(site.table, site.clock, host=socket.gethostname(), process=myself(), who=holder)
+    leases = leases_of(site.table, site.clock)
     return Operator(tracker=site.tracker, leases=leases, compute=site.compute, clock=site.clock, who=who())

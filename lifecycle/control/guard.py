@@ -200,6 +200,8 @@ class LastGuard:
         """Each `pulumi up` asks anew: the refusal of the last one is not held against it."""
         assert view.machine is not None
         reason = StopReason.REPLACEMENT if view.wanted.present else StopReason.SCALE_IN
+        if view.owner_is_leaving:
+            reason = StopReason.MANUAL
         return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}")
 
     def _drain(self, steps: Iterable[object]) -> None:

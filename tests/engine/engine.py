@@ -108,8 +108,14 @@ class Engine:
         """Makes the stack if need be; later commands are about it."""
         self._checked("stack", "select", "--create", "--stack", stack)
         self.stack = stack
-        for name, value in {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}.items():
-            self._checked("config", "set", "--stack", stack, name, value)
+        values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
+        self._checked(
+            "config",
+            "set-all",
+            "--stack",
+            stack,
+            *(f"--plaintext={name}={value}" for name, value in values.items()),
+        )
 
     def up(self, **flags: Flag) -> Ran:
         return self._ran("up", {"yes": True, "skip_preview": True, **flags})

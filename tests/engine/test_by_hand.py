@@ -118,7 +118,7 @@ class Desk(Site):
         """An update of the controller's: focused on these nodes, or on all that there is."""
         targets = [f"**Instance::{urn_name(node)}" for node in nodes] + ["**TableItem::record"]
         which = frozenset(nodes or self.stored())
-        self.engine.serve(controller_program(bootstrap.Site(self.foundation))("f", which, {}))
+        self.engine.serve(controller_program(bootstrap.Site(self.foundation))("f", which))
         ran = self.engine.up(refresh=True, **({"target": targets} if nodes else {}))
         self.engine.serve(by_hand)
         return ran
@@ -345,8 +345,9 @@ REFUSALS: list[tuple[dict[str, str], str]] = [
 def test_a_wrong_spec_is_refused_in_preview_and_up(desk: Desk) -> None:
     for fields, said in REFUSALS:
         desk.writes(**fields)
-        for ran in (desk.engine.preview(), desk.engine.up()):
-            assert (ran.code != 0, said in ran.output) == (True, True), ran.output
+        ran = desk.engine.preview()
+        assert (ran.code != 0, said in ran.output) == (True, True), ran.output
+    assert desk.engine.up().code != 0
     assert (desk.rows(), desk.engine.resources()) == ([], {})
 
 
@@ -359,6 +360,8 @@ def test_another_fleets_spec_another_region_and_no_spec_are_refused(desk: Desk) 
     desk.writes("specs/e.yaml", fleet="e", region="eu-west-1")
     desk.says("aws:region", "eu-west-1")
     assert "there is no foundation in eu-west-1; `pulumi stack select" in desk.engine.preview().output
+    desk.engine.run("stack", "init", "foundation-eu-west-1", "--no-select")
+    assert "foundation-eu-west-1 is not up, or not up to date" in desk.engine.preview().output
 
 
 def test_a_tracker_that_cannot_be_read_is_an_error_and_no_default(desk: Desk, aws: AwsDouble) -> None:

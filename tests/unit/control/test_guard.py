@@ -10,16 +10,18 @@ import pytest
 from lifecycle.control.guard import LOOK_EVERY, UNKNOWN_FOR, LastGuard
 from lifecycle.model.errors import GuardRefused
 from lifecycle.model.records import DrainOutcome, Incarnation, Outcome
-from lifecycle.model.states import InstanceState
+from lifecycle.model.states import InstanceState, StopReason
 from tests.builders import (
     NODE,
     a_machine,
     a_placement,
+    a_record,
     a_report,
     a_spec,
     an_allowance,
     an_answer,
     an_end,
+    an_ended_attempt,
     an_idle_report,
     an_incarnation,
     but,
@@ -67,6 +69,17 @@ def test_a_machine_that_trains_is_drained_and_then_let_go(room: Room) -> None:
     assert (claim.by, claim.instance) == ("pulumi up", "m1")
 
 
+@pytest.mark.parametrize(
+    ("declared", "leaving", "purpose"),
+    [(1, False, StopReason.REPLACEMENT), (0, False, StopReason.SCALE_IN), (1, True, StopReason.MANUAL)],
+)
+def test_a_trainer_is_told_why_it_is_to_save(room: Room, declared: int, leaving: bool, purpose: StopReason) -> None:
+    room.is_as(training(record=a_record(destroying=leaving)))
+    answering(room, DrainOutcome.SAVED)
+    a_guard(room, nodes=declared).before_delete(NODE, "m1")
+    assert room.seen().drains[NODE].purpose is purpose
+
+
 def test_a_trainer_that_cannot_save_is_not_deleted_and_trains_on(room: Room) -> None:
     room.is_as(training())
     answering(room, DrainOutcome.REFUSED)
@@ -100,6 +113,7 @@ def test_an_allowance_lets_exactly_this_machine_go(room: Room) -> None:
 
 ENDED: dict[str, Callable[[], dict[str, Any]]] = {
     "stopped": dict,
+    "completed": lambda: {"attempt": an_ended_attempt(outcome=Outcome.COMPLETED)},
     "off": lambda: {"machines": (a_machine(state=InstanceState.STOPPED),)},
     "terminated": lambda: {"machines": (a_machine(state=InstanceState.TERMINATED),)},
     "going": lambda: {"machines": (a_machine(ending=True),)},

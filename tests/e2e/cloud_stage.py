@@ -32,7 +32,8 @@ class CloudStage(Stage):
 
     @property
     def env(self) -> dict[str, str]:
-        return {"FOUNDATION": str(self.founded), "IMAGE": self.image, "PYTHONPATH": str(ROOT)}
+        mine = {"FOUNDATION": str(self.founded), "IMAGE": self.image, "PYTHONPATH": str(ROOT)}
+        return {**self.aws.env, **mine}
 
     def write(self, fleet: Mapping[str, Any] | None = None, **pool: Any) -> CloudStage:
         """A sound spec, but for what the test changes in it."""

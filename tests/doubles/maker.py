@@ -44,7 +44,7 @@ class Maker:
 
     def _make(self, placement: Placement) -> None:
         node = NodeName.parse(placement.node)
-        named = tags.identity(self._site.foundation.owner, node, placement.incarnation)
+        named = {**tags.identity(self._site.foundation.owner, node, placement.incarnation), "Name": placement.node}
         spot = {"InstanceMarketOptions": {"MarketType": "spot"}} if placement.market is Market.SPOT else {}
         self._ec2.run_instances(
             ImageId=self._image,

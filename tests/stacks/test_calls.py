@@ -93,7 +93,7 @@ def test_the_controllers_calls(fleet: Troupe) -> None:
     for does in (site.compute.power_off, site.compute.power_on, site.compute.end_stray):
         does(machine)
     asked = {(each.service, each.operation) for each in heard}
-    assert len(asked) >= 22, sorted(asked)
+    assert len(asked) >= 20, sorted(asked)
     assert refused(heard, CONTROLLER, {}) == set()
 
 

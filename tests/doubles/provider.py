@@ -38,7 +38,6 @@ KINDS: tuple[type[Kind], ...] = (
     buckets.BucketVersioning,
     machines.Instance,
     networks.SecurityGroup,
-    networks.SecurityGroupEgressRule,
     roles.InstanceProfile,
     roles.Policy,
     roles.Role,

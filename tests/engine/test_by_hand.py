@@ -271,7 +271,7 @@ def test_a_refused_destroy_keeps_what_a_save_needs_and_the_override_loses_one_ma
         refused = desk.engine.destroy(run_program=True)
     assert f"steady allow-loss {stays}" in refused.output
     assert desk.live() == {"f/t/1": stays}
-    assert {"node", "out", "f.t.1"} <= {name.split("::")[-1] for name in desk.engine.resources()}
+    assert {"node", "nodes", "f.t.1"} <= {name.split("::")[-1] for name in desk.engine.resources()}
     desk.tracker.allow_loss("f", Allowance(instance=stays, reason="a test run", by="me", at=time.time()))
     with desk.agents(n1=DrainOutcome.FORCED):
         ended = desk.engine.destroy(run_program=True)

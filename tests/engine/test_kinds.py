@@ -19,7 +19,7 @@ from tests.doubles.kinds.buckets import (
 )
 from tests.doubles.kinds.kind import Clients, Kind
 from tests.doubles.kinds.machines import Instance
-from tests.doubles.kinds.networks import SecurityGroup, SecurityGroupEgressRule
+from tests.doubles.kinds.networks import SecurityGroup
 from tests.doubles.kinds.roles import InstanceProfile, Policy, Role, RolePolicy, RolePolicyAttachment
 from tests.doubles.kinds.signals import EventRule, EventTarget, Queue, QueuePolicy
 from tests.doubles.kinds.tables import Table, TableItem
@@ -45,6 +45,7 @@ ROOT = {"volumeSize": 50, "volumeType": "gp3", "encrypted": True}
 METADATA = {"httpTokens": "required", "httpPutResponseHopLimit": 2}
 RULE = {"id": "x", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 3}}
 KEYS = [{"name": name, "type": "S"} for name in ("sk", "pk", "f")]
+WEB = {"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": ["0.0.0.0/0"], "description": "web"}
 INDEX = {"name": "by-f", "hashKey": "f", "rangeKey": "sk", "projectionType": "ALL"}
 MACHINE = {
     "ami": IMAGE,
@@ -101,18 +102,7 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
     ),
     (RolePolicy, {"role": "role", "policy": ALLOW}, [{"policy": DENY}]),
     (RolePolicyAttachment, {"role": "role", "policyArn": BOUNDARY}, []),
-    (SecurityGroup, {"tags": {"a": "1"}}, [{"tags": {"a": "2"}}]),
-    (
-        SecurityGroupEgressRule,
-        {
-            "securityGroupId": "<group>",
-            "ipProtocol": "tcp",
-            "fromPort": 443,
-            "toPort": 443,
-            "cidrIpv4": "0.0.0.0/0",
-        },
-        [{"toPort": 444}, {"tags": {"a": "1"}}],
-    ),
+    (SecurityGroup, {"tags": {"a": "1"}, "egress": [WEB]}, [{"tags": {"a": "2"}}, {"egress": []}]),
     (
         Table,
         {"billingMode": "PAY_PER_REQUEST", "hashKey": "pk", "attributes": KEYS, "globalSecondaryIndexes": [INDEX]},
@@ -150,9 +140,6 @@ def placed(inputs: dict[str, Any], clients: Clients) -> dict[str, Any]:
     """The inputs with the ids that only a running AWS knows."""
     if inputs.get("queueUrl"):
         return {**inputs, "queueUrl": clients.sqs.create_queue(QueueName="target")["QueueUrl"]}
-    if inputs.get("securityGroupId"):
-        groups = clients.ec2.describe_security_groups()["SecurityGroups"]
-        return {**inputs, "securityGroupId": groups[0]["GroupId"]}
     return inputs
 
 

@@ -68,6 +68,15 @@ def test_what_the_program_cannot_say_changes_nothing(yard: Yard) -> None:
         blind.differences("f")
 
 
+def test_what_was_made_is_known_though_nobody_could_be_told(yard: Yard) -> None:
+    def refuse(*_: object) -> None:
+        raise Unreadable("the journal does not answer", fix="wait")
+
+    (outcome,) = yard.another(tell=refuse).converge("f", yard.place(0))
+    assert outcome.error == ""
+    assert yard.live().keys() == {0}
+
+
 def test_a_repeat_changes_nothing(yard: Yard) -> None:
     yard.made(0)
     before = yard.live()

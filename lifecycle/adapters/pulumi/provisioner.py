@@ -189,11 +189,13 @@ class PulumiProvisioner:
 
         program = None if nodes is None else self._program(work.stack, nodes)
         ran = work.run(words, beat, program)
-        if begun and not ran.cut:  # what was cut may have left its lock
-            with suppress(SteadyError):  # a row left behind is of a dead process: the next update reads it so
+        with suppress(
+            SteadyError
+        ):  # the update is over, whoever hears of it; a row left behind is of a dead process
+            if begun and not ran.cut:  # what was cut may have left its lock
                 self._updates.end(work.stack, self._host, begun[0])
-        for name, what in ran.done():
-            self._tell(work.stack, name.replace(".", "/") or None, what)
+            for name, what in ran.done():
+                self._tell(work.stack, name.replace(".", "/") or None, what)
         return ran
 
     def _checked(self, work: Workspace, ran: Ran) -> Ran:

@@ -1,4 +1,4 @@
-"""EC2: security groups and their outgoing rules."""
+"""EC2: security groups, with their rules inside."""
 
 from __future__ import annotations
 
@@ -79,75 +79,6 @@ class SecurityGroup(Kind):
 
     def _described(self, known: str) -> Any:
         return self.aws.ec2.describe_security_groups(GroupIds=[known])["SecurityGroups"][0]
-
-
-class SecurityGroupEgressRule(Kind):
-    """One outgoing rule with an id of its own."""
-
-    token = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-    label = "VPC Security Group Egress Rule"
-    replaced_by = ("securityGroupId",)
-
-    def create(self, inputs: Properties) -> str:
-        made = self.aws.ec2.authorize_security_group_egress(
-            GroupId=inputs["securityGroupId"], IpPermissions=[_permission(inputs)]
-        )
-        known = str(made["SecurityGroupRules"][0]["SecurityGroupRuleId"])
-        retag(self, known, {}, inputs)
-        return known
-
-    def read(self, known: str, inputs: Properties) -> Seen | None:
-        rules = self.aws.ec2.describe_security_group_rules(SecurityGroupRuleIds=[known])["SecurityGroupRules"]
-        if not rules:
-            return None
-        found = rules[0]
-        tags = tags_of(found.get("Tags"))
-        seen = present(
-            securityGroupId=found["GroupId"],
-            ipProtocol=found["IpProtocol"],
-            cidrIpv4=found.get("CidrIpv4"),
-            cidrIpv6=found.get("CidrIpv6"),
-            prefixListId=found.get("PrefixListId"),
-            referencedSecurityGroupId=found.get("ReferencedGroupInfo", {}).get("GroupId"),
-            fromPort=found.get("FromPort"),
-            toPort=found.get("ToPort"),
-            description=found.get("Description"),
-        )
-        rule = {"arn": arn("ec2", f"security-group-rule/{known}"), "securityGroupRuleId": known, "tagsAll": tags}
-        return Seen({**seen, "tags": tags}, rule)
-
-    def update(self, known: str, old: Properties, new: Properties) -> None:
-        retag(self, known, old, new)
-        if any(name != "tags" for name in self.diff(old, new).top_level):
-            rule = present(
-                IpProtocol=new["ipProtocol"],
-                FromPort=new.get("fromPort"),
-                ToPort=new.get("toPort"),
-                CidrIpv4=new.get("cidrIpv4"),
-                CidrIpv6=new.get("cidrIpv6"),
-                PrefixListId=new.get("prefixListId"),
-                ReferencedGroupId=new.get("referencedSecurityGroupId"),
-                Description=new.get("description"),
-            )
-            changed = [{"SecurityGroupRuleId": known, "SecurityGroupRule": rule}]
-            self.aws.ec2.modify_security_group_rules(GroupId=new["securityGroupId"], SecurityGroupRules=changed)
-
-    def delete(self, known: str, inputs: Properties) -> None:
-        self.aws.ec2.revoke_security_group_egress(GroupId=inputs["securityGroupId"], SecurityGroupRuleIds=[known])
-
-
-def _permission(rule: Properties) -> dict[str, Any]:
-    """A rule resource as an IpPermission."""
-    said = present(Description=rule.get("description"))
-    ranges = {
-        "IpRanges": ("CidrIp", rule.get("cidrIpv4")),
-        "Ipv6Ranges": ("CidrIpv6", rule.get("cidrIpv6")),
-        "PrefixListIds": ("PrefixListId", rule.get("prefixListId")),
-        "UserIdGroupPairs": ("GroupId", rule.get("referencedSecurityGroupId")),
-    }
-    given = {name: [{key: value, **said}] for name, (key, value) in ranges.items() if value}
-    ports = present(FromPort=rule.get("fromPort"), ToPort=rule.get("toPort"))
-    return {"IpProtocol": rule["ipProtocol"], **ports, **given}
 
 
 def _seen(permission: Any) -> Properties:

@@ -38,8 +38,21 @@ def control(foundation: Foundation, provisioner: Provisioner | None = None) -> C
         clock=site.clock,
         pace=AWS,
         foundation=foundation,
-        faults=lambda spec: preflight.faults(site.session, foundation, spec),
+        ground=lambda fleet: _ground(site, fleet),
+        faults=lambda spec: preflight.faults(site.session, spec),
     )
+
+
+def _ground(site: Site, fleet: str) -> None:
+    preflight.ground(site.session, site.foundation)
+    at_home(fleet, site.foundation.region)
+
+
+def at_home(fleet: str, region: str) -> None:
+    """Raises GuardRefused when the fleet's stack is of another region, wherever it was applied from."""
+    from lifecycle.adapters.pulumi import provisioner
+
+    provisioner.at_home(fleet, region)
 
 
 def pulumi(site: Site) -> Provisioner:

@@ -47,8 +47,10 @@ class Control:
     pace: Pace = LOCAL
     console: LocalConsole | None = None
     foundation: Foundation | None = None
+    ground: Callable[[str], None] = lambda _: None
+    """Raises SteadyError unless all that a fleet of this name is to stand on is there, and only there."""
     faults: Callable[[FleetSpec], Sequence[Wrong]] = lambda _: ()
-    """What the provider does not have of what a spec names; asked before anything is made."""
+    """What the provider does not have of what a spec names; asked before a machine is made."""
 
 
 def local(state: Path, *, read_only: bool = False) -> Control:

@@ -67,7 +67,9 @@ def by_hand(foundation: Foundation, application: Application, forms: Mapping[str
 
 def faults(foundation: Foundation, spec: FleetSpec) -> Sequence[preflight.Wrong]:
     """What the spec names and AWS does not have. Raises SteadyError when the foundation is not as it says."""
-    return preflight.faults(Site(foundation).session, foundation, spec)
+    session = Site(foundation).session
+    preflight.ground(session, foundation)
+    return preflight.faults(session, spec)
 
 
 def controller_program(site: Site) -> Callable[[str, frozenset[str]], Program]:

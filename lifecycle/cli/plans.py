@@ -50,7 +50,6 @@ def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over:
     """Plan, ask, and act until every run trains or has ended."""
     found = _buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
-    _can_be_made(control, found)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
     return _tick_until(context, control, found.spec.fleet, timeout, share=True)
@@ -60,11 +59,15 @@ def _adopted(
     context: Context, control: Control, found: SpecFile, *, yes: bool, allow_empty: bool, take_over: bool
 ) -> bool:
     """Makes the spec the spec of record, once its plan was shown and agreed to."""
+    from lifecycle.planning.guards import unproven
     from lifecycle.specfile.source import recorded
 
+    control.ground(found.spec.fleet)
     source = Path(recorded(found.source, found.spec.provider))
     control.operator.check(found.spec, source, allow_empty=allow_empty, take_over=take_over)
-    _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    if unproven(observed.record.spec if observed.record else None, found.spec, planned):
+        _can_be_made(control, found)
     if planned.actions:
         _show_plan(context, planned, talk=True)
         if not _agreed(context, yes):
@@ -96,7 +99,6 @@ def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: b
 
     found = _buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
-    _can_be_made(control, found)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
     return watch_to_the_end(context, control, found.spec.fleet)

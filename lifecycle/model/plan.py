@@ -183,6 +183,11 @@ class Plan(Value, frozen=True, kw_only=True):
         """Actual equals desired, as far as anything may be done about it."""
         return not self.actions and not self.waiting
 
+    @property
+    def makes(self) -> bool:
+        """Whether a machine is to be made."""
+        return any(action.kind in (Kind.CREATE, Kind.REPLACE) for action in self.actions)
+
     def count(self, kind: Kind) -> int:
         return Counter(action.kind for action in self.actions)[kind]
 

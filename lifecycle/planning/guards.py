@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.fleet import FleetSpec, Pool
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
 from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
@@ -49,6 +49,22 @@ def _voluntary_repair(action: Action) -> bool:
     in_place = action.kind in (Kind.UPDATE, Kind.ADOPT)
     disruptive = not in_place and any(isinstance(step, Claim | Converge) for step in action.steps)
     return action.reason.cause == Cause.DRIFT and disruptive
+
+
+def unproven(before: FleetSpec | None, after: FleetSpec, plan: Plan) -> bool:
+    """Whether the provider has to be asked for what a spec names: a machine is to be made, or it names new things.
+
+    What a machine that stays was made of may be gone since.
+    """
+    if before is None or plan.makes or after.aws != before.aws:
+        return True
+    return any(
+        name not in before.pools or _named(before.pools[name]) != _named(p) for name, p in after.pools.items()
+    )
+
+
+def _named(pool: Pool) -> tuple[object, ...]:
+    return pool.image, pool.instance_types, pool.zones
 
 
 def emptied(before: FleetSpec | None, after: FleetSpec) -> tuple[str, ...]:

@@ -44,6 +44,15 @@ def unadopted(view: NodeView) -> Decision | None:
     return _in_place(view, Kind.ADOPT, reason)
 
 
+def untaken(view: NodeView) -> Decision | None:
+    """Until its adoption is due, such a machine is waited for by whoever has nothing else to say of the node."""
+    machine, claim = view.machine, view.claim
+    if machine is None or claim is None or claim.tried_at is None:
+        return None
+    due = claim.tried_at + ADOPT_AFTER
+    return wait(view, f"{machine.id} to be taken up", due) if view.now < due else None
+
+
 def retagged(view: NodeView) -> Decision | None:
     """Somebody changed the tags that say which node a machine fills."""
     restores = view.pool is not None and view.pool.drift.tags is DriftPolicy.RESTORE

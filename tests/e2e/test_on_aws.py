@@ -158,6 +158,16 @@ def test_what_aws_does_not_have_is_named_at_its_place(cloud: CloudStage, what: s
     assert said in told
 
 
+def test_the_image_of_machines_that_stay_may_be_gone(cloud: CloudStage) -> None:
+    cloud.write(nodes=2).applied()
+    Session(REGION).client("ec2").deregister_image(ImageId=cloud.image)
+    cloud.write(nodes=1).applied()
+    assert len(cloud.instances()) == 1
+    done = cloud.write(nodes=2).steady("apply", str(cloud.spec), "--yes", code=1)
+    assert f"pools.t.image: '{cloud.image}' is not an image" in complaint(done) + done.stderr
+    assert len(cloud.instances()) == 1
+
+
 def test_a_zone_of_another_region_is_found_offline(cloud: CloudStage) -> None:
     done = cloud.write(zones=["eu-west-1a"]).steady("apply", str(cloud.spec), "--yes", code=1)
     assert "'eu-west-1a' is not a zone of region us-east-1" in done.stderr

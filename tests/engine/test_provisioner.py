@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lifecycle.adapters.aws.session import Session
+from lifecycle.adapters.pulumi.provisioner import at_home
 from lifecycle.model.errors import GuardRefused, SteadyError, Unreadable
 from tests.builders import but
 from tests.doubles.aws import REGION
@@ -163,3 +164,19 @@ def _with_policy_edited(yard: Yard) -> None:
     statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}
     edited = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     Session(REGION).client("iam").put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=edited)
+
+
+def test_a_stack_of_another_region_is_not_carried_on_with(yard: Yard) -> None:
+    yard.made(0)
+    elsewhere = yard.another(region="eu-west-1")
+    for does in (
+        lambda: elsewhere.converge("f", yard.place(0, 1)),
+        lambda: elsewhere.differences("f"),
+        lambda: elsewhere.dismantle("f"),
+        lambda: at_home("f", "eu-west-1"),
+    ):
+        with pytest.raises(GuardRefused, match=f"f is there already, in {REGION}"):
+            does()
+    at_home("f", REGION)
+    at_home("g", "eu-west-1")
+    assert yard.live().keys() == {0}

@@ -40,7 +40,7 @@ NAMES = Names(
     owner=ground.OWNER,
 )
 ME = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0aaaaaaaaaaaaaaaa"
-NODE = Role((node_policy(NAMES, "f", "bundles/current"),), boundary(NAMES))
+NODE = Role((node_policy(NAMES, "f"),), boundary(NAMES))
 CONTROLLER = Role((controller_machines(NAMES), controller_state(NAMES)))
 USUAL = {"aws:SecureTransport": "true", "aws:RequestedRegion": REGION}
 ON_ME = {"ec2:SourceInstanceARN": ME, "ec2:RoleDelivery": "2.0"}
@@ -76,7 +76,8 @@ def test_the_controllers_calls(fleet: Troupe) -> None:
     heard: list[Asked] = []
     other = fleet.again(listening(Session(REGION, ACCOUNT), heard))
     control, site, node = other.control, other.site, NodeName.parse("f/t/0")
-    preflight.faults(site.session, other.foundation, other.spec())
+    preflight.ground(site.session, other.foundation)
+    preflight.faults(site.session, other.spec())
     assert len(control.tracker.fleets()) == 1
     for _ in range(3):
         fleet.save()

@@ -24,9 +24,8 @@ _NOT_OURS = frozenset({"403", "AccessDenied"})
 _GONE = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
 
 
-def faults(session: Session, foundation: Foundation, spec: FleetSpec) -> tuple[Wrong, ...]:
-    """What the spec names and AWS does not have. Raises SteadyError when the foundation is not as it says."""
-    ground(session, foundation)
+def faults(session: Session, spec: FleetSpec) -> tuple[Wrong, ...]:
+    """What the spec names and AWS does not have. Raises Unreadable."""
     return tuple(_faults(session.client("ec2"), spec))
 
 

@@ -60,7 +60,7 @@ class PulumiProvisioner:
 
     def differences(self, fleet: str) -> Sequence[str]:
         with Workspace(fleet, self._region) as work:
-            if work.export() is None:
+            if _here(work) is None:
                 return (f"stack {fleet} is not there yet",)
             return self._checked(work, self._preview(work, frozenset(), _NO_MACHINE)).differences()
 
@@ -70,7 +70,7 @@ class PulumiProvisioner:
 
     def dismantle(self, fleet: str) -> None:
         with Workspace(fleet, self._region) as work:
-            standing = work.export()
+            standing = _here(work)
             if standing is None:
                 return
             left = sorted(state.instances(standing).values())
@@ -99,7 +99,7 @@ class PulumiProvisioner:
 
     def _standing(self, work: Workspace) -> state.Deployment:
         """The stack's state; a stack that is not there yet is made, with all that machines share."""
-        standing = work.export()
+        standing = _here(work)
         if standing is not None:
             return standing
         self._checked(work, self._run(work, ["stack", "init", "--no-select"]))
@@ -207,6 +207,24 @@ class PulumiProvisioner:
         if ran.code:
             raise explained(work.stack, ran.error)
         return ran
+
+
+def at_home(fleet: str, region: str) -> None:
+    """Raises GuardRefused when the fleet's stack has resources in another region: there is one of this name."""
+    with Workspace(fleet, region) as work:
+        _here(work)
+
+
+def _here(work: Workspace) -> state.Deployment | None:
+    """The stack's state, which is of this region; None when there is no such stack."""
+    standing = work.export()
+    there = state.region(standing or {})
+    if there in (None, work.region):
+        return standing
+    raise GuardRefused(
+        f"{work.stack} is there already, in {there}; a fleet does not move to {work.region}",
+        fix=f"give this fleet another name, or `steady destroy` it with its spec for {there} first",
+    )
 
 
 def _fits(machine: Machine | None, placement: Placement) -> bool:

@@ -24,6 +24,12 @@ def instances(state: Deployment) -> Mapping[str, str]:
     return {name_of(each["urn"]): each["id"] for each in kept if each["type"] == INSTANCE}
 
 
+def region(state: Deployment) -> str | None:
+    """Where the stack's resources are; None when it has none."""
+    providers = (each["inputs"] for each in state.get("resources", ()) if each["type"] == "pulumi:providers:aws")
+    return next((str(inputs["region"]) for inputs in providers if inputs.get("region")), None)
+
+
 def unfinished(state: Deployment) -> set[str]:
     """The names of instances at which an update was cut short."""
     pending = (each["resource"] for each in state.get("pending_operations") or ())

@@ -50,7 +50,7 @@ class Workspace:
     """Use it as a context manager. Every method raises SteadyError with what the CLI said, in one line."""
 
     def __init__(self, stack: str, region: str) -> None:
-        self.stack, self._cli = stack, pulumi()
+        self.stack, self.region, self._cli = stack, region, pulumi()
         self.folder = Path(tempfile.mkdtemp(prefix="steady-pulumi-"))
         (self.folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
         (self.folder / f"Pulumi.{stack}.yaml").write_text(f"config:\n  aws:region: {region}\n")

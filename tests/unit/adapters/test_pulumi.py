@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.adapters.pulumi import locks, said
+from lifecycle.adapters.pulumi import locks, said, state
 from lifecycle.adapters.pulumi.events import INSTANCE, Ran
 from lifecycle.adapters.pulumi.outcomes import outcome
 from lifecycle.model.errors import NotAuthorised, Unreadable
@@ -133,3 +133,11 @@ def test_what_the_cli_says_is_told_with_a_fix() -> None:
     other = said.explained("f", "warning: x\nerror: unable to open bucket\n")
     assert isinstance(other, Unreadable)
     assert other.what == "Pulumi cannot read stack f: unable to open bucket"
+
+
+def test_the_region_of_a_stack_is_its_providers() -> None:
+    stack = {"type": "pulumi:pulumi:Stack"}
+    provider = {"type": "pulumi:providers:aws", "inputs": {"region": "us-east-1", "version": "7.51.1"}}
+    assert state.region({"resources": [stack, provider]}) == "us-east-1"
+    assert state.region({"resources": [stack]}) is None
+    assert state.region({}) is None

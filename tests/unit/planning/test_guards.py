@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from lifecycle.model.fleet import Aws
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, PowerOn, Reason, Step
 from lifecycle.model.records import HoldKind
 from lifecycle.model.states import Cause
-from lifecycle.planning.guards import blast_limit, emptied, suspended
+from lifecycle.planning.guards import blast_limit, emptied, suspended, unproven
 from tests.builders import a_claim, a_hold, a_machine, a_placement, a_spec, but
 
 SUSPENDED = a_hold(HoldKind.SUSPEND, node=None)
@@ -99,3 +102,29 @@ def test_a_pool_that_shrinks_is_not_emptied() -> None:
 
 def test_a_pool_that_was_empty_is_not_emptied() -> None:
     assert emptied(a_spec(nodes=0), a_spec(nodes=0)) == ()
+
+
+STAYS = a_spec(image="ami-1", instance_types=["g5"], zones=["a"])
+
+
+def test_what_a_machine_that_stays_was_made_of_may_be_gone() -> None:
+    fewer = a_spec(image="ami-1", instance_types=["g5"], zones=["a"], nodes=0)
+    assert not unproven(STAYS, fewer, a_plan())
+
+
+def test_what_a_new_machine_is_made_of_has_to_be_there() -> None:
+    assert unproven(None, STAYS, a_plan())
+    assert unproven(STAYS, STAYS, repairs(1))
+    assert unproven(STAYS, STAYS, a_plan(but(a_repair(), kind=Kind.CREATE)))
+
+
+@pytest.mark.parametrize("field", [{"image": "ami-2"}, {"instance_types": ["g6"]}, {"zones": ["b"]}])
+def test_what_a_spec_names_anew_has_to_be_there(field: dict[str, Any]) -> None:
+    assert unproven(
+        STAYS, a_spec(**{"image": "ami-1", "instance_types": ["g5"], "zones": ["a"], **field}), a_plan()
+    )
+
+
+def test_another_network_and_another_pool_have_to_be_there() -> None:
+    assert unproven(STAYS, but(STAYS, aws=Aws(subnets=("subnet-1",))), a_plan())
+    assert unproven(STAYS, but(STAYS, pools={**STAYS.pools, "u": STAYS.pools["t"]}), a_plan())

@@ -100,8 +100,14 @@ def test_a_machine_that_showed_up_is_taken_up_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("ago", [0, 29])
-def test_a_machine_that_somebody_may_just_be_making_is_not_taken_up(ago: float) -> None:
-    assert planned(shown(ago)).settled
+def test_a_machine_that_somebody_may_just_be_making_is_waited_for_and_not_taken_up(ago: float) -> None:
+    wait = waiting(shown(ago))
+    assert (wait.what, wait.until) == ("m1 to be taken up", NOW + 30 - ago)
+
+
+def test_what_is_due_at_such_a_machine_is_not_held_up() -> None:
+    idle = shown(0, reports={NODE: an_idle_report()}, runs={}, orders={})
+    assert action(idle).kind is Kind.START
 
 
 def test_a_machine_that_still_boots_is_taken_up_too() -> None:

@@ -46,18 +46,23 @@ def _table(*columns: str) -> Table:
 
 def status_table(status: FleetStatus) -> Table:
     """A row per node, worst first."""
-    table = _table("NODE", "MARKET", "STATE", "RUN", "STEP", "CHECKPOINT", "LOST", "CONDITIONS")
+    placed = ("TYPE", "ZONE") if _has_choice(status) else ()
+    table = _table("NODE", "MARKET", *placed, "STATE", "RUN", "STEP", "CHECKPOINT", "LOST", "CONDITIONS")
     for node in status.nodes:
-        table.add_row(*_node_row(node))
+        where = (node.instance_type or "-", node.zone or "-") if placed else ()
+        table.add_row(node.node, node.market, *where, *_node_row(node))
     return table
+
+
+def _has_choice(status: FleetStatus) -> bool:
+    """On this computer all machines are of one type, in one place."""
+    return status.provider not in ("local", "")
 
 
 def _node_row(node: NodeStatus) -> tuple[str, ...]:
     run, saved = node.run, node.checkpoint
     state = node.state if node.instance or node.state != "stopped" else "stopped (no machine)"
     return (
-        node.node,
-        node.market,
         state,
         _styled(run.state) if run else "-",
         str(run.step) if run and run.step is not None else "-",

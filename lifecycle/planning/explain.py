@@ -9,7 +9,8 @@ import msgspec
 
 from lifecycle.model.codec import plain
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import SYMBOLS, Action, Drift, Kind, Plan, Refusal, Waiting
+from lifecycle.model.plan import SYMBOLS, Action, Converge, Drift, Kind, Plan, Refusal, Waiting
+from lifecycle.model.records import Placement
 
 _COUNTED = (Kind.CREATE, Kind.REPLACE, Kind.STOP, Kind.DESTROY)
 _WHEN_ANY = (Kind.UPDATE, Kind.ADOPT, Kind.START, Kind.RESUME, Kind.SAVE)
@@ -40,13 +41,23 @@ def document(plan: Plan) -> dict[str, Any]:
 
 
 def _action_document(action: Action) -> dict[str, Any]:
+    made = _made(action)
     return {
         "kind": action.kind,
         "node": action.node,
+        "instance_type": made.instance_type or None if made else None,
+        "zone": made.zone or None if made else None,
         "reason": plain(action.reason),
         "lost_steps": action.lost_steps,
         "cost_per_hour": action.cost_per_hour,
     }
+
+
+def _made(action: Action) -> Placement | None:
+    """What the action's machine is made of, when this tick makes one."""
+    if action.kind not in (Kind.CREATE, Kind.REPLACE):
+        return None
+    return next((step.placement for step in action.steps if isinstance(step, Converge)), None)
 
 
 def for_node(plan: Plan, node: str) -> Plan:
@@ -100,7 +111,15 @@ def _action(action: Action) -> str:
     lost = f"  at most {action.lost_steps} steps lost" if action.lost_steps else ""
     cost = "" if action.cost_per_hour == 0 else f"  {money(action.cost_per_hour)}"
     why = f"{action.reason.cause}: {action.reason.evidence}"
-    return f"  {SYMBOLS[action.kind]:>2} {action.kind}  {action.node}  {why}{lost}{cost}"
+    return f"  {SYMBOLS[action.kind]:>2} {action.kind}  {action.node}{_of(action)}  {why}{lost}{cost}"
+
+
+def _of(action: Action) -> str:
+    """`  spot g5.2xlarge us-east-1a`, where the provider offers a choice."""
+    made = _made(action)
+    if made is None or not made.instance_type:
+        return ""
+    return "  " + " ".join(filter(None, (made.market, made.instance_type, made.zone)))
 
 
 def _refusal(refusal: Refusal) -> str:

@@ -34,6 +34,9 @@ class CheckpointStatus(msgspec.Struct, frozen=True, kw_only=True):
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     market: str
+    instance_type: str | None
+    zone: str | None
+    """Of its machine, or as it was placed last; None where neither is known."""
     state: str
     incarnation: int
     instance: str | None
@@ -88,9 +91,12 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
 
 def _node(view: NodeView, observed: Observed, plan: Plan, now: float) -> NodeStatus:
     machine = view.machine
+    placed = machine or view.wanted
     return NodeStatus(
         node=view.node,
-        market=machine.market if machine else view.wanted.market,
+        market=placed.market,
+        instance_type=placed.instance_type or None,
+        zone=placed.zone or None,
         state=_state(view),
         incarnation=machine.incarnation if machine else view.stored.incarnation if view.stored else 0,
         instance=machine.id if machine else None,

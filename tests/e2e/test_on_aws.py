@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.doubles.aws import REGION
 from tests.e2e.cloud_stage import CloudStage
 from tests.e2e.stage import Stage
 from tests.e2e.test_bad_input import complaint
+from tests.e2e.test_surface import satisfies
 
 NEAR = "us-west-2"
 
@@ -31,7 +33,9 @@ def refused(cloud: CloudStage, code: int = 1, **env: str) -> str:
 
 def test_plan_reads_and_makes_nothing(cloud: CloudStage) -> None:
     done = cloud.write(nodes=2).steady("plan", str(cloud.spec))
-    assert "Plan: 2 to create" in done.stdout
+    assert "+ create  f/t/1  spot m5.large us-east-1a  spec: " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Plan: 2 to create")
+    assert "$?/h" in done.stdout.splitlines()[-1]
     assert not cloud.state.exists()
     changing = [call for call in cloud.aws.calls if "Put" in call or "Write" in call or "Update" in call]
     assert changing == []
@@ -45,6 +49,18 @@ def test_apply_makes_machines_and_the_fleets_name_is_enough_from_then_on(cloud: 
     assert instance["InstanceId"] in cloud.steady("status", "f", "-o", "json").stdout
     assert "made" not in cloud.steady("why", "f/t/0").stderr
     assert "f: " in cloud.steady("status").stdout
+
+
+def test_status_shows_of_what_and_where_each_machine_is(cloud: CloudStage) -> None:
+    cloud.write().applied()
+    done = cloud.steady("status", "f")
+    assert re.search(r"NODE +MARKET +TYPE +ZONE +STATE", done.stdout)
+    assert re.search(r"f/t/0 +spot +m5.large +us-east-1a +running", done.stdout)
+    (node,) = satisfies("status", cloud.steady("status", "f", "-o", "json").stdout)["fleets"][0]["nodes"]
+    assert (node["instance_type"], node["zone"]) == ("m5.large", "us-east-1a")
+    again = satisfies("plan", cloud.steady("plan", str(cloud.write(nodes=2).spec), "-o", "json").stdout)
+    (made,) = (action for action in again["actions"] if action["kind"] == "create")
+    assert (made["node"], made["instance_type"], made["zone"]) == ("f/t/1", "m5.large", "us-east-1a")
 
 
 def test_the_spec_of_record_says_where_the_spec_lies_in_its_repository(cloud: CloudStage) -> None:

@@ -7,9 +7,9 @@ import textwrap
 import pytest
 
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import Action, Drift, Kind, Plan, Reason, Refusal, Waiting
+from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Waiting
 from lifecycle.planning import explain
-from tests.builders import NODE, NOW, but, nothing_yet
+from tests.builders import NODE, NOW, a_placement, but, nothing_yet
 from tests.unit.planning.reading import planned
 
 REFUSED = Refusal(
@@ -39,7 +39,7 @@ PLAN = Plan(
             kind=Kind.CREATE,
             node="f/t/2",
             reason=Reason(cause="spec", evidence="declared, and no machine fills it"),
-            steps=(),
+            steps=(Converge(placement=a_placement(node="f/t/2", instance_type="g5", zone="a")),),
             cost_per_hour=13.9,
         ),
     ),
@@ -55,7 +55,7 @@ GOLDEN = """\
 
     Actions
        ‖ checkpoint-stop  f/t/0  operator: stop by somebody: lunch  at most 30 steps lost  -$1.50/h
-       + create  f/t/2  spec: declared, and no machine fills it  +$13.90/h
+       + create  f/t/2  spot g5 a  spec: declared, and no machine fills it  +$13.90/h
 
     Refused
        ! checkpoint-stop  f/t/1  without_checkpoint: refuse: its trainer did not save within 1m
@@ -69,6 +69,11 @@ GOLDEN = """\
 
 def test_the_whole_plan_reads_as_agreed() -> None:
     assert explain.text(PLAN) == textwrap.dedent(GOLDEN)
+
+
+def test_what_leaves_is_not_said_to_be_of_anything() -> None:
+    away = but(PLAN.actions[1], kind=Kind.DESTROY)
+    assert "destroy  f/t/2  spec: " in explain.text(but(PLAN, actions=(away,)))
 
 
 def test_a_plan_of_nothing_is_its_last_line() -> None:
@@ -102,6 +107,8 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
             {
                 "kind": "checkpoint-stop",
                 "node": NODE,
+                "instance_type": None,
+                "zone": None,
                 "reason": {"cause": "operator", "evidence": "stop by somebody: lunch"},
                 "lost_steps": 30,
                 "cost_per_hour": -1.5,
@@ -109,6 +116,8 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
             {
                 "kind": "create",
                 "node": "f/t/2",
+                "instance_type": "g5",
+                "zone": "a",
                 "reason": {"cause": "spec", "evidence": "declared, and no machine fills it"},
                 "lost_steps": 0,
                 "cost_per_hour": 13.9,

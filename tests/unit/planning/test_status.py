@@ -279,3 +279,13 @@ def test_a_node_on_the_fallback_says_so() -> None:
 def test_a_node_that_waits_for_capacity_says_what_is_short() -> None:
     found = node(nothing_yet(shortages=(a_shortage(),)))
     assert found.conditions[0].message == "capacity: none for spot since 1m"
+
+
+def test_a_node_is_shown_with_the_type_and_zone_of_its_machine_or_of_its_placement() -> None:
+    there = node(training(machines=(a_machine(instance_type="g6", zone="b"),)))
+    assert (there.instance_type, there.zone) == ("g6", "b")
+    spec = a_spec(instance_types=["g5"], zones=["a"])
+    placed = {NODE: a_placement(instance_type="g5", zone="a")}
+    away = node(nothing_yet(spec, placements=placed))
+    assert (away.instance_type, away.zone) == ("g5", "a")
+    assert (node(nothing_yet()).instance_type, node(nothing_yet()).zone) == (None, None)

@@ -34,6 +34,7 @@ def built(cache: Path | None = None) -> Path:
 
     The locked wheels come from the package index once, checked by their hashes, and stay below `cache`.
     """
+    _in_a_checkout()
     cache = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "steadyfleet"
     with tempfile.TemporaryDirectory() as folder:
         own = _wheel(Path(folder))
@@ -43,6 +44,16 @@ def built(cache: Path | None = None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, bundle)
     return target
+
+
+def _in_a_checkout() -> None:
+    """A wheel cannot be made of one that is installed."""
+    if not (ROOT / "pyproject.toml").exists():
+        raise SteadyError(
+            "the agent's bundle is built from a checkout, and this is an installed steadyfleet",
+            fix="type `pulumi up` of the foundation in a checkout; or name a bundle made there: "
+            "pulumi config set steady:bundle FILE",
+        )
 
 
 def digest_of(bundle: Path) -> str:

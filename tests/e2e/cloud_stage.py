@@ -23,6 +23,7 @@ class CloudStage(Stage):
     """The fleet `f` with the pool `t` in us-east-1, and what a person sees in the console."""
 
     def __init__(self, folder: Path, aws: AwsDouble) -> None:
+        folder.mkdir(exist_ok=True)
         super().__init__(folder)
         self.aws, self.foundation, self.image = aws, ground.laid(), ground.image()
         self.founded = folder / "foundation.json"

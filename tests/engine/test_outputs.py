@@ -57,7 +57,7 @@ def test_the_foundations_outputs_are_read_without_a_checkout(shell: Engine) -> N
 def test_a_missing_foundation_says_how_to_make_one(shell: Engine) -> None:
     with pytest.raises(SteadyError, match="no foundation in eu-west-1") as refused:
         foundation("eu-west-1")
-    assert "pulumi stack init foundation-eu-west-1 && pulumi up" in refused.value.fix
+    assert "`pulumi stack init foundation-eu-west-1`, `pulumi config set aws:region eu-west-1`" in refused.value.fix
 
 
 def test_a_foundation_of_another_version_is_named(shell: Engine) -> None:

@@ -18,7 +18,8 @@ def foundation(region: str) -> Foundation:
     if not outputs:
         raise SteadyError(
             f"no foundation in {region}",
-            fix=f"in a checkout: `pulumi stack init {stack} && pulumi up` (README, AWS)",
+            fix=f"in a checkout: `pulumi stack init {stack}`, `pulumi config set aws:region {region}`, `pulumi up` "
+            "(README, On AWS)",
         )
     try:
         return convert(outputs, Foundation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from lifecycle.bootstrap.aws import Site
@@ -16,10 +17,13 @@ from lifecycle.ports.provisioner import Outcome
 
 
 class Maker:
-    """Implements `ports.provisioner.Provisioner`: one machine per incarnation, found again by its tags."""
+    """Implements `ports.provisioner.Provisioner`: one machine per incarnation, found again by its tags.
 
-    def __init__(self, site: Site, image: str) -> None:
-        self._site, self._image = site, image
+    `shared` names a file with what differs in what machines share, a line each.
+    """
+
+    def __init__(self, site: Site, image: str, shared: Path | None = None) -> None:
+        self._site, self._image, self._shared = site, image, shared
         self._ec2: Any = site.session.client("ec2")
         self.asked: list[str] = []
 
@@ -59,8 +63,10 @@ class Maker:
         )
 
     def differences(self, fleet: str) -> Sequence[str]:
-        return ()
+        return self._shared.read_text().splitlines() if self._shared and self._shared.exists() else ()
 
-    def share(self, fleet: str) -> None: ...
+    def share(self, fleet: str) -> None:
+        if self._shared is not None:
+            self._shared.unlink()
 
     def dismantle(self, fleet: str) -> None: ...

@@ -28,12 +28,14 @@ class CloudStage(Stage):
         self.aws, self.foundation, self.image = aws, ground.laid(), ground.image()
         self.founded = folder / "foundation.json"
         write_record(self.founded, self.foundation)
+        self.shared = folder / "shared"
         self.site = Site(self.foundation)
         aws.calls.clear()
 
     @property
     def env(self) -> dict[str, str]:
-        return {**super().env, "FOUNDATION": str(self.founded), "IMAGE": self.image, "PYTHONPATH": str(ROOT)}
+        given = {"FOUNDATION": str(self.founded), "IMAGE": self.image, "SHARED": str(self.shared)}
+        return {**super().env, **given, "PYTHONPATH": str(ROOT)}
 
     def write(self, fleet: Mapping[str, Any] | None = None, **pool: Any) -> CloudStage:
         """A sound spec, but for what the test changes in it."""

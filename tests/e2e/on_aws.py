@@ -24,7 +24,7 @@ def read(region: str) -> Foundation:
 
 
 def maker(site: Site) -> Provisioner:
-    return Maker(site, os.environ["IMAGE"])
+    return Maker(site, os.environ["IMAGE"], Path(os.environ["SHARED"]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from lifecycle.system.files import write_record
 from tests.builders import but
 from tests.doubles.aws import REGION
 from tests.e2e.cloud_stage import CloudStage
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, wait_until
 from tests.e2e.test_bad_input import complaint
 from tests.e2e.test_surface import satisfies
 
@@ -122,6 +122,41 @@ def test_an_endless_reconcile_serves_one_region(cloud: CloudStage, tmp_path: Pat
     cloud.write()
     done = cloud.steady("reconcile", str(there), str(cloud.spec), "--every", "30s", code=64)
     assert "several providers or regions" in complaint(done)
+
+
+# ---- what machines share -------------------------------------------------------------------------
+
+OPENED = "security group nodes: ingress"
+
+
+def opened(cloud: CloudStage) -> CloudStage:
+    """The fleet is applied, and somebody changed what its machines share since."""
+    cloud.write().applied()
+    cloud.shared.write_text(f"{OPENED}\n")
+    return cloud
+
+
+def test_plan_asks_what_machines_share_and_leaves_it(cloud: CloudStage) -> None:
+    done = opened(cloud).steady("plan", str(cloud.spec))
+    assert f"~ update  f  spec: SharedDrift: {OPENED}" in done.stdout
+    assert cloud.shared.exists()
+
+
+def test_reconcile_reports_what_machines_share_and_leaves_it(cloud: CloudStage) -> None:
+    opened(cloud).steady("reconcile", str(cloud.spec), "--once")
+    assert f"SharedDrift: {OPENED}" in cloud.steady("status", "f").stdout
+    assert cloud.shared.exists()
+
+
+def test_apply_makes_what_machines_share_as_declared(cloud: CloudStage) -> None:
+    done = opened(cloud).steady("apply", str(cloud.spec), "--yes", "--timeout", "0", code=9)
+    assert f"~ update  f  spec: SharedDrift: {OPENED}" in done.stderr
+    assert not cloud.shared.exists()
+
+
+def test_run_makes_what_machines_share_as_declared(cloud: CloudStage) -> None:
+    opened(cloud).controller()
+    wait_until(lambda: not cloud.shared.exists(), "it is made as declared")
 
 
 # ---- bad input -----------------------------------------------------------------------------------

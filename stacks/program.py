@@ -83,7 +83,7 @@ def _look_for(found: SpecFile, foundation: Foundation) -> None:
     """Raises SpecError for what the spec names and AWS does not have: asked only when a machine is to be made."""
     faults = tuple(found.fault(where, what) for where, what in composed.faults(foundation, found.spec))
     if faults:
-        raise SpecError(faults)
+        raise SpecError(faults, fix=f"correct them; `steady destroy {found.source}` ends the fleet as it is")
 
 
 def _spec(name: str, path: str | None) -> SpecFile:

@@ -364,6 +364,24 @@ def test_another_fleets_spec_another_region_and_no_spec_are_refused(desk: Desk) 
     assert "foundation-eu-west-1 is not up, or not up to date" in desk.engine.preview().output
 
 
+def test_an_image_that_is_not_there_is_refused_before_anything_is_made(desk: Desk) -> None:
+    desk.writes(image="ami-0123456789abcdef0")
+    for ran in (desk.engine.preview(), desk.engine.up()):
+        assert ran.code != 0
+        assert "f.yaml:10:12: pools.t.image: 'ami-0123456789abcdef0' is not an image" in ran.output
+        assert "specs/f.yaml` ends the fleet as it is" in ran.output
+    assert (desk.rows(), desk.engine.resources()) == ([], {})
+
+
+def test_the_image_of_machines_that_stay_may_be_gone_and_so_may_that_of_a_fleet_that_ends(desk: Desk) -> None:
+    desk.ups(nodes=2)
+    Session(REGION).client("ec2").deregister_image(ImageId=IMAGE)
+    desk.ups(nodes=1)
+    assert [*desk.live()] == ["f/t/0"]
+    ended = desk.engine.destroy(run_program=True)
+    assert (ended.code, desk.live(), desk.engine.resources()) == (0, {}, {}), ended.output
+
+
 def test_a_tracker_that_cannot_be_read_is_an_error_and_no_default(desk: Desk, aws: AwsDouble) -> None:
     with aws.fault("dynamodb.", status=500, code="InternalServerError"):
         for ran in (desk.engine.preview(), desk.engine.up()):

@@ -43,6 +43,8 @@ def region(aws_server: AwsDouble, cli: Path, tmp_path_factory: pytest.TempPathFa
         for name, value in aws_server.env.items():
             patched.setenv(name, value)
         built = Region(tmp_path_factory.mktemp("region"), cli, provider, aws_server)
+        for name, value in built.env.items():
+            patched.setenv(name, value)
         yield built
         built.close()
     provider.close()
@@ -65,11 +67,6 @@ def trains(stage: AwsStage, nodes: int = 1, step: int = 1, **pool: Any) -> AwsSt
     return stage
 
 
-def settled(stage: AwsStage) -> None:
-    """Until a tick has nothing to do and nothing to wait for."""
-    wait_until(lambda: stage.tick()["converged"], "a tick with nothing to do", PATIENCE)
-
-
 # ---- by hand and by the controller ---------------------------------------------------------------
 
 
@@ -88,7 +85,7 @@ def test_a_persons_update_after_the_controllers_changes_nothing_and_the_reverse(
     stage.tick_until(lambda: len(stage.live()) == 2 and stage.step(0) > 0, "the controller's own machine trains")
     assert {*made(stage.pulumi_up(refresh=True)).changes} <= {"same"}
     with stage.changes() as changed:
-        settled(stage)
+        stage.settled()
     assert changed == []
 
 
@@ -101,7 +98,7 @@ def test_a_fleet_made_by_the_controller_is_the_same_to_a_person(stage: AwsStage)
 
 def test_a_steady_tick_changes_nothing_and_lists_machines_once(stage: AwsStage) -> None:
     trains(stage, nodes=2)
-    settled(stage)
+    stage.settled()
     controller = cloud.control(stage.region.foundation).controller
     stage.region.aws.calls.clear()
     controller.tick(stage.fleet)

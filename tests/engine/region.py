@@ -39,6 +39,13 @@ PATIENCE = 120.0
 EVERY = 0.3
 """Seconds between two ticks that wait for something."""
 
+LONG = {"hyperparameters": {"steps": 100_000, "seed": 7}}
+"""For stories that end before the training does."""
+
+STEPS = 500
+SOME = {"hyperparameters": {"steps": STEPS, "seed": 7}, "on_completion": "keep"}
+"""Twenty seconds of training, for stories that end with it."""
+
 CHANGING = ("create", "update", "delete")
 
 
@@ -113,6 +120,13 @@ class AwsStage(Stage):
 
     # ---- hands -----------------------------------------------------------------------------------
 
+    def trains(self, nodes: int = 1, step: int = 1, **pool: Any) -> AwsStage:
+        """The fleet, made by a person's `pulumi up`, with every node at this step or later."""
+        self.declare(nodes=nodes, **{"train": LONG, **pool})
+        made(self.pulumi_up())
+        self.tick_until(lambda: all(self.step(index) >= step for index in range(nodes)), f"{nodes} nodes train")
+        return self
+
     def pulumi_up(self, **flags: Any) -> Ran:
         """`pulumi up` as a person types it, in the project's folder."""
         self.region.engine.select(self.fleet, {"steady:spec": str(self.spec)})
@@ -176,6 +190,14 @@ class AwsStage(Stage):
         self.region.engine.select(self.fleet)
         found = self.region.engine.resources()
         return sorted(name for name, resource in found.items() if resource["type"] == "aws:ec2/instance:Instance")
+
+    def stacks(self) -> list[str]:
+        """The names of all stacks that there are."""
+        return [each["name"] for each in json.loads(self.region.engine.run("stack", "ls", "--json").stdout)]
+
+    def instances(self) -> list[str]:
+        """Of every node, in order."""
+        return [self.live()[node] for node in sorted(self.live())]
 
     def instance(self, index: int = 0) -> str:
         return self.live()[f"{self.fleet}/t/{index}"]

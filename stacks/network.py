@@ -20,12 +20,16 @@ class Network(NamedTuple):
 
 
 def declare(spec: FleetSpec, owner: str) -> Network:
-    """The rule is part of the group: one of its own could be made, forgotten and then be in its own way."""
+    """The rule is part of the group: one of its own could be made, forgotten and then be in its own way.
+
+    That nothing comes in is declared: AWS's provider takes rules that are left out as they are, whoever made them.
+    """
     if spec.aws.security_groups:
         return Network(spec.aws.security_groups, ())
     group = ec2.SecurityGroup(
         "nodes",
         description=f"Nodes of the fleet {spec.fleet}: nothing comes in",
+        ingress=[],
         egress=[
             {
                 "protocol": "-1",

@@ -79,19 +79,22 @@ def controller_program(site: Site) -> Callable[[str, frozenset[str]], Program]:
         async def declared() -> dict[str, Any]:
             from stacks.program import fleet_of
 
-            return await fleet_of(await asyncio.to_thread(_of_record, site, fleet), nodes)
+            return await fleet_of(await asyncio.to_thread(_of_record, site, fleet, nodes), nodes)
 
         return declared
 
     return program
 
 
-def _of_record(site: Site, fleet: str) -> Parts:
-    """Read anew for each update. The record of a fleet that is to end still says what it is made of."""
+def _of_record(site: Site, fleet: str, nodes: frozenset[str]) -> Parts:
+    """Read anew for each update. The record of a fleet that is to end still says what it is made of.
+
+    Without nodes no machine is declared, and none is looked for.
+    """
     record = site.tracker.spec(fleet)
     if record is None:
         raise SteadyError(f"no spec of {fleet} is applied", fix="`steady apply SPEC`, or `pulumi up`")
-    observed = _observed(site, fleet)
+    observed = _observed(site, fleet) if nodes else Observed(fleet=fleet)
     return Parts(
         foundation=site.foundation,
         record=record,

@@ -169,7 +169,8 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
     if machine.impaired:
-        return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", "the machine's process is gone", now)]
+        what = "the machine's process is gone" if view.provider == "local" else "EC2's checks of the machine fail"
+        return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
     if view.report is not None and view.silence > SILENT_AFTER:
         what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
         return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, view.report.at)]

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.doubles.ec2 import ACCOUNT as ACCOUNT
 from tests.doubles.ec2 import REGION as REGION
@@ -61,7 +61,7 @@ class AwsDouble:
         self.ec2 = Ec2()
         self.faults: list[Fault] = []
         self.calls: Counter[str] = Counter()
-        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws-double", daemon=True)
         self._thread.start()
@@ -135,6 +135,13 @@ class AwsDouble:
                 fault.met += 1
                 return fault
         return None
+
+
+class _Quiet(WSGIRequestHandler):
+    """Thousands of lines about calls would bury what a failing test has to say."""
+
+    def log_request(self, *_: Any) -> None:
+        """Nothing is said."""
 
 
 def _nobody(*_: Any, **__: Any) -> Callable[[bytes], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.doubles.kinds.kind import Clients, pairs, tags_of
@@ -33,6 +34,12 @@ class Console:
         world = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
         self._aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[world])
 
+    def widen(self, role: str) -> None:
+        """Lets a role do everything, by its own policy."""
+        (policy,) = self._aws.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        self._aws.iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(rights))
+
     def launch(self, image: str, **options: Any) -> str:
         """Somebody else's machine, unless the tags say otherwise."""
         made = self._aws.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **options)
@@ -49,6 +56,12 @@ class Console:
 
     def tags(self, instance: str) -> dict[str, str]:
         return tags_of(self.described(instance).get("Tags"))
+
+    def role(self, instance: str) -> str:
+        """The one that the machine acts in."""
+        profile = self.described(instance)["IamInstanceProfile"]["Arn"].rpartition("/")[2]
+        found = self._aws.iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+        return str(found["Roles"][0]["RoleName"])
 
     def groups(self, instance: str) -> list[str]:
         found = self.described(instance)

@@ -115,7 +115,7 @@ class InstanceHost:
         machine = self._machines[one.id]
         if one.state == "pending":
             self._boot(one, machine)
-        elif one.state == "running":
+        elif one.state == "running" and machine.switched_on:
             self._tend(one, machine)
         elif one.state in ("stopping", "shutting-down"):
             self._take_down(one, machine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import runpy
 import shutil
@@ -16,9 +17,11 @@ from tests.doubles.kinds.kind import Clients
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
 from tests.engine.engine import STACK, Engine
+from tests.engine.region import AwsStage, Region
 from tests.engine.yard import Yard, a_yard
 
 ROOT = Path(__file__).parents[2]
+ORDERS = itertools.count(1)
 HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, needs Go), or put `pulumi` on PATH"
 
 
@@ -83,6 +86,35 @@ def founded(tmp_path: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble)
     assert ran.code == 0, ran.output
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def region(aws_server: AwsDouble, cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    """One foundation for the stories of a module: it takes most of ten seconds."""
+    from moto.moto_api._internal import moto_api_backend
+
+    moto_api_backend.reset()
+    aws_server.ec2.clear()
+    provider = ProviderDouble(aws_server.endpoint)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in aws_server.env.items():
+            patched.setenv(name, value)
+        built = Region(tmp_path_factory.mktemp("region"), cli, provider, aws_server)
+        for name, value in built.env.items():
+            patched.setenv(name, value)
+        yield built
+        built.close()
+    provider.close()
+
+
+@pytest.fixture
+def stage(region: Region) -> Iterator[AwsStage]:
+    """A fleet of its own for each story."""
+    region.aws.faults.clear()
+    region.aws.ec2.clear()
+    built = AwsStage(region, f"s{next(ORDERS)}")
+    yield built
+    built.close()
 
 
 @pytest.fixture

@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lifecycle.bootstrap import cloud
+from lifecycle.bootstrap.controller import Control
+from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
 from lifecycle.model.codec import convert
 from lifecycle.model.foundation import Foundation, stack_of
@@ -30,7 +35,17 @@ from tests.engine.engine import Engine, Ran
 ROOT = Path(__file__).parents[2]
 IMAGE = "ami-12c6146b"
 TYPES, ZONES = ("g5.2xlarge", "g6.2xlarge"), (f"{REGION}a", f"{REGION}b")
-PATIENCE = 180.0
+PATIENCE = 120.0
+EVERY = 0.3
+"""Seconds between two ticks that wait for something."""
+
+LONG = {"hyperparameters": {"steps": 100_000, "seed": 7}}
+"""For stories that end before the training does."""
+
+STEPS = 500
+SOME = {"hyperparameters": {"steps": STEPS, "seed": 7}, "on_completion": "keep"}
+"""Twenty seconds of training, for stories that end with it."""
+
 CHANGING = ("create", "update", "delete")
 
 
@@ -65,6 +80,11 @@ class Region:
         path = f"{self.engine.cli.parent}:{self.engine.env['PATH']}"
         return {**self.engine.env, "PATH": path}
 
+    @cached_property
+    def control(self) -> Control:
+        """A controller that goes on ticking, in this process: put together as `steady reconcile` does it."""
+        return cloud.control(self.foundation)
+
     def close(self) -> None:
         """Ends the machines, and whatever works on this region's stacks still."""
         self.host.close()
@@ -96,9 +116,16 @@ class AwsStage(Stage):
     @property
     def env(self) -> dict[str, str]:
         own = {name: value for name, value in super().env.items() if not name.startswith("PULUMI_")}
-        return {**own, **self.region.env}
+        return {**own, **self.region.env, "STEADY_REGION": REGION}
 
     # ---- hands -----------------------------------------------------------------------------------
+
+    def trains(self, nodes: int = 1, step: int = 1, **pool: Any) -> AwsStage:
+        """The fleet, made by a person's `pulumi up`, with every node at this step or later."""
+        self.declare(nodes=nodes, **{"train": LONG, **pool})
+        made(self.pulumi_up())
+        self.tick_until(lambda: all(self.step(index) >= step for index in range(nodes)), f"{nodes} nodes train")
+        return self
 
     def pulumi_up(self, **flags: Any) -> Ran:
         """`pulumi up` as a person types it, in the project's folder."""
@@ -109,21 +136,38 @@ class AwsStage(Stage):
         self.region.engine.select(self.fleet)
         return self.region.engine.destroy(run_program=True)
 
-    def tick(self, times: int = 1) -> dict[str, Any]:
-        """`steady reconcile --once`, so often. Returns what the last one said."""
-        for _ in range(times):
-            done = self.steady("reconcile", str(self.spec), "--once", "-o", "json", code=None)
-            assert done.stdout, done.stderr
+    def reconcile(self) -> dict[str, Any]:
+        """`steady reconcile --once`: what it said."""
+        done = self.steady("reconcile", str(self.spec), "--once", "-o", "json", code=None)
+        assert done.stdout, done.stderr
         return dict(json.loads(done.stdout))
 
-    def tick_until(self, condition: Any, what: str) -> Any:
+    def tick(self, times: int = 1) -> Ticked:
+        """So many ticks of the region's controller. Returns the last one."""
+        for _ in range(times):
+            ticked = self.region.control.controller.tick(self.fleet)
+        return ticked
+
+    def tick_until(self, condition: Callable[[], Any], what: str) -> Any:
         """Ticks until the condition holds."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            ticked = self.tick()
+            if found := condition():
+                return found
+            assert time.monotonic() < deadline, f"{what}: {ticked.plan} {ticked.record.errors}"
+            time.sleep(EVERY)
 
-        def held() -> Any:
-            self.tick()
-            return condition()
+    def settled(self) -> Ticked:
+        """The first tick with nothing to do and nothing to wait for."""
+        last: list[Ticked] = []
 
-        return wait_until(held, what, PATIENCE)
+        def quiet() -> Any:
+            last[:] = [self.tick()]
+            return last[0].plan.settled and not last[0].record.errors
+
+        wait_until(quiet, "a tick with nothing to do", PATIENCE)
+        return last[0]
 
     # ---- looking ---------------------------------------------------------------------------------
 
@@ -146,6 +190,14 @@ class AwsStage(Stage):
         self.region.engine.select(self.fleet)
         found = self.region.engine.resources()
         return sorted(name for name, resource in found.items() if resource["type"] == "aws:ec2/instance:Instance")
+
+    def stacks(self) -> list[str]:
+        """The names of all stacks that there are."""
+        return [each["name"] for each in json.loads(self.region.engine.run("stack", "ls", "--json").stdout)]
+
+    def instances(self) -> list[str]:
+        """Of every node, in order."""
+        return [self.live()[node] for node in sorted(self.live())]
 
     def instance(self, index: int = 0) -> str:
         return self.live()[f"{self.fleet}/t/{index}"]

@@ -158,7 +158,7 @@ def test_the_role_is_bounded_and_writes_its_own_fleets_prefix_only() -> None:
 
 def test_nothing_comes_in() -> None:
     found = declared()
-    assert "ingress" not in found.one("aws:ec2/securityGroup:SecurityGroup")
+    assert found.one("aws:ec2/securityGroup:SecurityGroup")["ingress"] == []
     assert not found.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
 
 

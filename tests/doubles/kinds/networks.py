@@ -60,8 +60,9 @@ class SecurityGroup(Kind):
             "vpcId": found["VpcId"],
             "tags": tags,
         }
-        seen |= {name: inputs[name] for name in ("ingress", "revokeRulesOnDelete") if name in inputs}
+        seen |= {name: inputs[name] for name in ("revokeRulesOnDelete",) if name in inputs}
         seen["egress"] = [_seen(rule) for rule in found["IpPermissionsEgress"]]
+        seen["ingress"] = [_seen(rule) for rule in found["IpPermissions"]]
         own = arn("ec2", f"security-group/{known}")
         return Seen(seen, {"arn": own, "ownerId": found["OwnerId"], "tagsAll": tags})
 

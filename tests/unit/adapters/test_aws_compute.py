@@ -195,10 +195,11 @@ def test_a_strange_machine_of_others_does_not_matter() -> None:
 # ---- calls and status checks ---------------------------------------------------------------------
 
 
-def test_a_tick_makes_one_call_per_thousand() -> None:
-    session = CannedSession(fleet_pages(6, size=2))
-    assert len(Ec2Compute(session, OWNER, checks=False).machines(FLEET)) == 6
-    assert [call["Action"] for call in session.asked] == ["DescribeInstances"] * 3
+@pytest.mark.parametrize(("machines", "calls"), [(0, 1), (1000, 1), (1001, 2), (2500, 3)])
+def test_a_tick_makes_one_call_per_thousand(machines: int, calls: int) -> None:
+    session = CannedSession(fleet_pages(machines) or [a_page([])])
+    assert len(Ec2Compute(session, OWNER, checks=False).machines(FLEET)) == machines
+    assert [call["Action"] for call in session.asked] == ["DescribeInstances"] * calls
     assert {call["MaxResults"] for call in session.asked} == {"1000"}
     filters = {session.asked[0][f"Filter.{n}.Name"]: session.asked[0][f"Filter.{n}.Value.1"] for n in (1, 2)}
     assert filters == {"tag:steady:fleet": FLEET, "tag:steady:owner": OWNER}

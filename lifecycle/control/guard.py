@@ -23,7 +23,7 @@ from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import emptying
 from lifecycle.planning.renewal import used
 from lifecycle.planning.settle import apply_facts, settle
-from lifecycle.planning.view import NodeView, views
+from lifecycle.planning.view import VANISHED_AFTER, NodeView, views
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.tracker.controller import ControllerTracker
@@ -177,11 +177,29 @@ class LastGuard:
     def _view(self, name: NodeName, instance: str) -> NodeView | None:
         """The node as if this were its only machine; None when that one is no longer there."""
         observed = self._observe(instance)
-        if not observed.machines:
+        machine = next(iter(observed.machines or ()), None)
+        if machine is None:
+            self._must_be_silent(observed, name, instance)
             return None
-        found = (view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
-        view = next(found, None)
-        return view if view is not None and view.machine is not None and not view.machine.ending else None
+        if not machine.live or machine.ending:
+            return None
+        if machine.node != str(name):
+            raise self._retagged(name, instance, f"its tags say that it is {machine.node}'s")
+        return next(view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
+
+    def _must_be_silent(self, observed: Observed, name: NodeName, instance: str) -> None:
+        """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life."""
+        report = observed.reports.get(str(name))
+        if report is not None and report.instance == instance:
+            heard = self._clock.now() - report.at
+            if heard < VANISHED_AFTER:
+                raise self._retagged(name, instance, f"it is not listed, and its agent spoke {spoken(heard)} ago")
+
+    def _retagged(self, name: NodeName, instance: str, why: str) -> GuardRefused:
+        return GuardRefused(
+            f"{name}: {instance} is not deleted: {why}",
+            fix="somebody changed its steady: tags: put them back as its other machines wear them, and try again",
+        )
 
     def _observe(self, instance: str) -> Observed:
         """Raises GuardRefused when the world cannot be read: unknown is never a reason to delete."""

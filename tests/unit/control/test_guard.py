@@ -13,6 +13,7 @@ from lifecycle.model.records import DrainOutcome, Incarnation, Outcome
 from lifecycle.model.states import InstanceState, StopReason
 from tests.builders import (
     NODE,
+    NOW,
     a_machine,
     a_placement,
     a_record,
@@ -117,7 +118,7 @@ ENDED: dict[str, Callable[[], dict[str, Any]]] = {
     "off": lambda: {"machines": (a_machine(state=InstanceState.STOPPED),)},
     "terminated": lambda: {"machines": (a_machine(state=InstanceState.TERMINATED),)},
     "going": lambda: {"machines": (a_machine(ending=True),)},
-    "not listed": lambda: {"machines": ()},
+    "not listed, its agent silent": lambda: {"machines": (), "reports": {NODE: an_idle_report(at=NOW - 60)}},
     "never ordered": lambda: {"runs": {}, "orders": {}},
 }
 
@@ -129,6 +130,21 @@ def test_a_machine_with_nothing_to_save_goes_at_once(room: Room, case: str) -> N
     assert a_guard(room).before_delete(NODE, "m1")
     assert room.clock.now() == began
     assert room.seen().drains == {}
+
+
+def test_a_machine_that_is_listed_no_longer_and_whose_agent_speaks_is_not_deleted(room: Room) -> None:
+    room.is_as(training(machines=()))
+    heard(room)
+    with pytest.raises(GuardRefused, match="m1 is not deleted: it is not listed, and its agent spoke") as refused:
+        a_guard(room).before_delete(NODE, "m1")
+    assert "put them back" in refused.value.fix
+
+
+def test_a_machine_that_wears_another_nodes_tags_is_not_taken_for_gone(room: Room) -> None:
+    room.is_as(training(machines=(a_machine(node="f/t/1"),), incarnations={}))
+    heard(room)
+    with pytest.raises(GuardRefused, match="m1 is not deleted: its tags say that it is f/t/1's"):
+        a_guard(room).before_delete(NODE, "m1")
 
 
 def test_a_drain_of_the_controller_is_waited_for_and_counts(room: Room) -> None:

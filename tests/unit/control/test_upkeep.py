@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -270,3 +271,10 @@ def test_old_reports_are_swept_under_the_lease(room: Room, monkeypatch: pytest.M
     monkeypatch.setattr(room.table, "drop_overshadowed", lambda *what, **how: asked.append((what, how)))
     room.upkeep().tidy(world(2), UNFENCED)
     assert asked == [(("f", rows.REPORT, 86400.0), {"guard": UNFENCED})]
+
+
+def test_an_overtaken_controller_sweeps_no_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room.table, "drop_overshadowed", Mock(side_effect=LostLease.of("f")))
+    with pytest.raises(LostLease):
+        room.upkeep().tidy(world(2), UNFENCED)
+    assert room.store.swept == []

@@ -109,7 +109,7 @@ def controller_state(names: Names) -> Document:
         allow("ReadManifests", ["s3:GetObject"], [names.objects("runs/*/manifest.json")]),
         allow(
             "PruneCheckpoints",
-            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts"],
+            ["s3:AbortMultipartUpload", "s3:DeleteObject"],
             [names.objects("runs/*")],
         ),
         allow(

@@ -125,10 +125,10 @@ def _run(state: StateDirectory | None) -> None:
     bell, clock, parent = Bell(), SystemClock(), os.getppid()
     metadata = InstanceMetadata(clock)
     me = _who_am_i(metadata)
-    reach = _on_aws(metadata, me) if state is None or TABLE in os.environ else _here(state, clock)
+    machine = _with_systemd() if state is None else _of_this_computer(state, me)
+    reach = _on_aws(metadata, me, machine) if state is None or TABLE in os.environ else _here(state, clock)
     tracker = NodeTracker(reach.table, me.node)
     _check_claim(tracker, me)
-    machine = _with_systemd() if state is None else _of_this_computer(state, me)
     agent = Agent(
         me,
         tracker=tracker,
@@ -155,13 +155,14 @@ def _here(state: StateDirectory, clock: SystemClock) -> Reach:
     return Reach(table, DirectoryStore(state.objects), FileWake(state.wake, clock), 0.0)
 
 
-def _on_aws(metadata: InstanceMetadata, me: Identity) -> Reach:
+def _on_aws(metadata: InstanceMetadata, me: Identity, machine: Machine) -> Reach:
     """boto3 is imported only here: an agent of this computer does without."""
     from lifecycle.adapters.aws.node import NodeSite
     from lifecycle.adapters.aws.wake import NodeWake
 
     site = NodeSite(_setting("STEADY_REGION"), metadata.account(), me.instance)
-    return Reach(site.table(_setting(TABLE)), site.store(_setting("STEADY_BUCKET")), NodeWake(), READ_EVERY)
+    store = site.store(_setting("STEADY_BUCKET"), machine.disk / "uploads")
+    return Reach(site.table(_setting(TABLE)), store, NodeWake(), READ_EVERY)
 
 
 def _setting(name: str) -> str:

@@ -1,12 +1,14 @@
-"""Prunes the checkpoint store: only the controller does, and never what is still needed.
+"""Prunes the checkpoint store, and now and then ends what nobody will come back to. Only the controller does.
 
 Kept are the newest `keep` sound receipts of a run (two at least) and whatever the standing order offers
 to resume from. A receipt is marked first, so that nobody resumes from what is about to go; it stays as
-history.
+history. What ends with time: what puts that were cut short left in the store, and the last reports of machines
+whose node has had another one since.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from lifecycle.model.errors import LostLease, SteadyError
@@ -15,22 +17,44 @@ from lifecycle.model.records import Run
 from lifecycle.model.world import Observed
 from lifecycle.planning.receipts import eligible, retained
 from lifecycle.ports.checkpoints import ObjectStore
+from lifecycle.ports.clock import Clock
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
 
 LOOK_BACK = 200
 
+SWEEP_EVERY, STALE = 3600.0, 86400.0
+"""Seconds between two looks for what has become this old."""
+
 
 class Upkeep:
-    """Remembers which runs have had no new receipt since it last looked."""
+    """Remembers which runs have had no new receipt since it last looked, and when it swept each fleet."""
 
-    def __init__(self, tracker: ControllerTracker, store: ObjectStore) -> None:
-        self._tracker, self._store = tracker, store
+    def __init__(self, tracker: ControllerTracker, store: ObjectStore, clock: Clock) -> None:
+        self._tracker, self._store, self._clock = tracker, store, clock
         self._seen: dict[str, tuple[int, str]] = {}
+        self._swept: dict[str, float] = {}
 
     def tidy(self, observed: Observed, guard: Guard) -> tuple[str, ...]:
-        """Prunes every run that has something new; returns one line per failure."""
-        return tuple(error for run in observed.runs.values() for error in self._tidy(observed, run, guard))
+        """Prunes every run that has something new, and sweeps the fleet when it is time; a line per failure.
+
+        A store that does not answer is not asked for another thing in the same tick.
+        """
+        failures = tuple(error for run in observed.runs.values() for error in self._tidy(observed, run, guard))
+        return failures or tuple(self._sweep(observed.fleet, guard))
+
+    def _sweep(self, fleet: str, guard: Guard) -> Iterator[str]:
+        now = self._clock.monotonic()
+        if now < self._swept.get(fleet, -math.inf) + SWEEP_EVERY:
+            return
+        self._swept[fleet] = now
+        try:
+            self._tracker.forget_old_reports(fleet, STALE, guard)
+            self._store.abort_stale(f"runs/{fleet}/", STALE)
+        except LostLease:
+            raise
+        except SteadyError as error:
+            yield f"sweeping {fleet}: {error.what}"
 
     def _tidy(self, observed: Observed, run: Run, guard: Guard) -> Iterator[str]:
         keep = self._keep(observed, run)

@@ -42,3 +42,11 @@ class ObjectStore(Protocol):
     def remove(self, keys: Sequence[str]) -> None:
         """Removes objects; missing ones are fine."""
         ...
+
+    def abort_stale(self, prefix: str, age: float) -> int:
+        """Drops what unfinished puts left below `prefix`, a folder (`runs/f/`); returns how many of them.
+
+        Only those whose last sign of life is more than `age` seconds ago: on S3 that is their beginning, so `age`
+        is best more than any put takes.
+        """
+        ...

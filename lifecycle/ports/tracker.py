@@ -74,6 +74,14 @@ class Table(Protocol):
         """Removes a row; a missing one is fine. Raises LostLease as `put` does."""
         ...
 
+    def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:
+        """Removes what no reading shows any more: what other machines wrote under the name of a row before.
+
+        Of these only what was written more than `age` seconds before the row, and not all at once; returns how
+        many. Raises LostLease as `put` does.
+        """
+        ...
+
     def append(self, fleet: str, node: str | None, body: bytes) -> None:
         """Adds an entry to the fleet's journal."""
         ...

@@ -167,6 +167,10 @@ class ControllerTracker:
     def put_run(self, fleet: str, run: Run, guard: Guard | None) -> None:
         self._put(fleet, rows.RUN, run.run, run, guard)
 
+    def forget_old_reports(self, fleet: str, age: float, guard: Guard | None) -> int:
+        """Removes the last reports of machines whose node has another one, which reported `age` seconds later."""
+        return self._table.drop_overshadowed(fleet, rows.REPORT, age, guard=guard)
+
     def place(self, fleet: str, placement: Placement, guard: Guard | None) -> None:
         self._put(fleet, rows.PLACEMENT, placement.node, placement, guard)
 

@@ -61,6 +61,9 @@ class NodesKinds:
     def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:
         self._of(fleet).remove(fleet, self._kind(kind), name, guard=guard)
 
+    def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:
+        return self._of(fleet).drop_overshadowed(fleet, self._kind(kind), age, guard=guard)
+
     def append(self, fleet: str, node: str | None, body: bytes) -> None:
         self._of(fleet).append(fleet, node, body)
 

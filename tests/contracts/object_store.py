@@ -1,4 +1,4 @@
-"""What every `ports.checkpoints.ObjectStore` promises. A store proves itself by a subclass with two fixtures.
+"""What every `ports.checkpoints.ObjectStore` promises. A store proves itself by a subclass with three fixtures.
 
 class TestMyStore(ObjectStoreContract):
     @pytest.fixture
@@ -7,11 +7,15 @@ class TestMyStore(ObjectStoreContract):
     @pytest.fixture
     def away(self, ...) -> ObjectStore:
         ...  # one that does not answer
+    @pytest.fixture
+    def leave(self, ...) -> Callable[[str], object]:
+        ...  # leaves what is left of a put of this key that was cut short
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,6 +145,29 @@ class ObjectStoreContract:
         store.remove(["runs/a/1", "runs/a/1", "runs/nobody/1"])
         assert list(store.keys("runs/")) == []
 
+    def test_a_hidden_file_is_an_object_as_any_other(
+        self, store: ObjectStore, source: Path, tmp_path: Path
+    ) -> None:
+        stored = store.put_file("runs/a/.git/.config.7", source, nothing)
+        assert list(store.keys("runs/a/.g")) == ["runs/a/.git/.config.7"]
+        assert store.abort_stale("runs/", -60) == 0
+        assert store.get_file("runs/a/.git/.config.7", tmp_path / "target", nothing) == stored
+        store.remove(["runs/a/.git/.config.7"])
+        assert list(store.keys("runs/")) == []
+
+    # ---- leftovers -------------------------------------------------------------------------------
+
+    def test_leftovers_end_below_the_prefix_once_they_are_old_enough(
+        self, store: ObjectStore, leave: Callable[[str], object]
+    ) -> None:
+        for key in ("runs/a/1", "runs/a/deep/2", "runs/ab/3"):
+            leave(key)
+        store.put_new("runs/a/whole", b"")
+        assert store.abort_stale("runs/a/", 1e10) == 0
+        assert [store.abort_stale("runs/a/", -60) for _ in range(2)] == [2, 0]
+        assert store.abort_stale("runs/", -60) == 1
+        assert list(store.keys("runs/")) == ["runs/a/whole"]
+
     # ---- whole or absent -------------------------------------------------------------------------
 
     def test_an_abandoned_put_leaves_nothing_behind(self, store: ObjectStore, source: Path) -> None:
@@ -192,6 +219,10 @@ class ObjectStoreContract:
     def test_a_store_that_is_away_has_not_said_that_it_is_empty(self, away: ObjectStore) -> None:
         with pytest.raises(Unreadable):
             away.keys("runs/")
+
+    def test_a_store_that_is_away_has_not_said_that_there_are_no_leftovers(self, away: ObjectStore) -> None:
+        with pytest.raises(Unreadable):
+            away.abort_stale("runs/", 0)
 
     def test_a_store_that_is_away_takes_no_file(self, away: ObjectStore, source: Path) -> None:
         with pytest.raises(Unreadable):

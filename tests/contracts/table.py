@@ -129,6 +129,12 @@ class TableContract:
             table.put("f", "order", "a", b"x", expect=1)
         assert table.put("f", "order", "a", b"x", expect=0) == 1
 
+    def test_of_what_is_overshadowed_the_row_itself_is_none(self, table: Table) -> None:
+        for name in ("a", "b"):
+            table.put("f", "report", name, b"x")
+        assert table.drop_overshadowed("f", "report", 0.0) == 0
+        assert [row.name for row in table.scan("f", ["report"])["report"]] == ["a", "b"]
+
     # ---- reading many ----------------------------------------------------------------------------
 
     def test_get_many_gives_the_rows_that_exist(self, table: Table) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from lifecycle.adapters.aws import writes
+from lifecycle.adapters.aws.items import exactly
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.model.errors import Conflict, LeaseHeld, LostLease, NotAuthorised, StateUnusable, SteadyError
@@ -158,6 +160,53 @@ def test_a_row_that_two_machines_wrote_is_removed_whole(
         writer.put("f", "report", NODE, b"")
     table.remove("f", "report", NODE)
     assert table.get("f", "report", NODE) is None
+
+
+def reported(monkeypatch: pytest.MonkeyPatch, *said: tuple[DynamoTable, float]) -> None:
+    """Each of these machines reports of the node, so many seconds after the beginning."""
+    for writer, at in said:
+        monkeypatch.setattr(writes, "moment", lambda at=at: 10**18 + int(at * 1e9))
+        writer.put("f", "report", NODE, b"%d" % at)
+        writer.put("f", "receipt", NODE, b"%d" % at)
+
+
+def test_what_a_machine_long_gone_reported_is_dropped_and_its_receipts_stay(
+    client: Any, table: DynamoTable, node: DynamoTable, another: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(monkeypatch, (node, 0), (another, 86401))
+    assert [table.drop_overshadowed("f", "report", 86400.0) for _ in range(2)] == [1, 0]
+    assert table.get("f", "report", NODE).body == b"86401"
+    left = [(item["pk"], item["sk"]) for item in items(client) if item["pk"].startswith("node#")]
+    assert [each for each in left if each[0] == f"node#{MACHINE}"] == [(f"node#{MACHINE}", f"receipt#{NODE}")]
+
+
+def test_what_a_machine_reported_a_moment_ago_is_not_dropped(
+    client: Any, table: DynamoTable, node: DynamoTable, another: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(monkeypatch, (node, 0), (another, 86399))
+    assert table.drop_overshadowed("f", "report", 86400.0) == 0
+    assert len([item for item in items(client) if item["sk"] == f"report#{NODE}"]) == 2
+
+
+def test_a_machine_that_reports_again_meanwhile_keeps_its_report(
+    table: DynamoTable, node: DynamoTable, another: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(monkeypatch, (node, 0), (another, 100))
+    seen = list(table._copies("f", exactly(f"report#{NODE}")))
+    reported(monkeypatch, (node, 200))
+    monkeypatch.setattr(DynamoTable, "_copies", lambda *_: seen)
+    table.drop_overshadowed("f", "report", 50.0)
+    monkeypatch.undo()
+    assert table.get("f", "report", NODE).body == b"200"
+
+
+def test_an_overtaken_controller_drops_no_report(
+    client: Any, table: DynamoTable, node: DynamoTable, another: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(monkeypatch, (node, 0), (another, 100))
+    with pytest.raises(LostLease):
+        table.drop_overshadowed("f", "report", 50.0, guard=Guard("lease", "f", 7))
+    assert len([item for item in items(client) if item["sk"] == f"report#{NODE}"]) == 2
 
 
 def test_newest_counts_names_and_not_machines(table: DynamoTable, node: DynamoTable, another: DynamoTable) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ class TestDirectoryStore(ObjectStoreContract):
     def away(self, tmp_path: Path) -> ObjectStore:
         (tmp_path / "objects").write_text("not a directory, as after a failed mount")
         return DirectoryStore(tmp_path / "objects")
+
+    @pytest.fixture
+    def leave(self, tmp_path: Path) -> Callable[[str], object]:
+        def left(key: str) -> None:
+            half = tmp_path / "objects" / key
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.with_name(f".77.{half.name}").write_bytes(b"half")
+
+        return left
 
 
 @pytest.fixture
@@ -107,6 +117,18 @@ def test_a_put_cut_short_by_sigkill_may_be_repeated(root: Path, tmp_path: Path) 
     (tmp_path / "source").write_bytes(b"data")
     killed_in_the_middle_of_a_put(root, tmp_path / "source")
     assert DirectoryStore(root).put_file("runs/a/data", tmp_path / "source", nothing) == digest_of(b"data")
+
+
+def test_what_a_put_cut_short_by_sigkill_left_is_removed(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"data")
+    killed_in_the_middle_of_a_put(root, tmp_path / "source")
+    assert len(files(root)) == 1
+    assert DirectoryStore(root).abort_stale("runs/", -60) == 1
+    assert list(root.iterdir()) == []
+
+
+def test_a_store_that_is_not_there_yet_holds_no_leftovers(tmp_path: Path) -> None:
+    assert DirectoryStore(tmp_path / "nowhere").abort_stale("runs/", 0) == 0
 
 
 def test_an_object_replaced_by_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:

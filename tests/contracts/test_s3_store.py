@@ -7,22 +7,25 @@ is recognised by its MD5 here, and by its SHA-256 only where a test speaks for S
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from lifecycle.adapters.aws import uploads
+from lifecycle.adapters.aws.begun import DAY
 from lifecycle.adapters.aws.objects import S3Store
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.uploads import checksum, part_size
 from lifecycle.model.errors import Unreadable
 from lifecycle.ports.checkpoints import ObjectStore
-from tests.contracts.object_store import ObjectStoreContract, digest_of, nothing
+from tests.contracts.object_store import Abandoned, ObjectStoreContract, digest_of, give_up, nothing
 from tests.contracts.s3 import BUCKET, MIB, beside_a_bucket, parts_held, unfinished, written
 from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
 from tests.e2e.stage import wait_until
@@ -34,11 +37,26 @@ def client(aws: AwsDouble) -> Any:
 
 
 @pytest.fixture
-def store(client: Any) -> S3Store:
-    return S3Store(client, BUCKET)
+def begun(tmp_path: Path) -> Path:
+    """Where a node remembers its uploads."""
+    (tmp_path / "node").mkdir()
+    return tmp_path / "node" / "uploads"
+
+
+@pytest.fixture
+def store(client: Any, begun: Path) -> S3Store:
+    return S3Store(client, BUCKET, begun=begun)
+
+
+def files_in(folder: Path) -> int:
+    return len(list(folder.iterdir()))
 
 
 class TestS3Store(ObjectStoreContract):
+    @pytest.fixture
+    def leave(self, client: Any) -> Callable[[str], object]:
+        return lambda key: client.create_multipart_upload(Bucket=BUCKET, Key=key)
+
     @pytest.fixture(params=["no such bucket", "nobody listens"])
     def away(self, aws: AwsDouble, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
         if request.param == "nobody listens":
@@ -50,6 +68,10 @@ class TestS3StoreBelowAPrefix(ObjectStoreContract):
     @pytest.fixture
     def store(self, client: Any) -> ObjectStore:
         return S3Store(client, BUCKET, "fleets/f")
+
+    @pytest.fixture
+    def leave(self, client: Any) -> Callable[[str], object]:
+        return lambda key: client.create_multipart_upload(Bucket=BUCKET, Key=f"fleets/f/{key}")
 
     @pytest.fixture
     def away(self, aws: AwsDouble) -> ObjectStore:
@@ -162,6 +184,7 @@ PUT_SLOWLY = """
 import sys, time
 from pathlib import Path
 from lifecycle.adapters.aws import uploads
+from lifecycle.adapters.aws.begun import DAY
 from lifecycle.adapters.aws.objects import S3Store
 from lifecycle.adapters.aws.session import Session
 uploads.PART = 5 * 1024 * 1024
@@ -169,7 +192,7 @@ def moved(count):
     if count:
         print("moved", flush=True)
         time.sleep(60)
-store = S3Store(Session("us-east-1").client("s3"), "checkpoints")
+store = S3Store(Session("us-east-1").client("s3"), "checkpoints", begun=Path(sys.argv[2]))
 store.put_file("runs/a/data", Path(sys.argv[1]), moved)
 """
 
@@ -182,10 +205,11 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def interrupted(client: Any, aws: AwsDouble, tmp_path: Path, small_parts: int) -> Path:
+def interrupted(client: Any, aws: AwsDouble, tmp_path: Path, begun: Path, small_parts: int) -> Path:
     """A file of ten parts, of which eight had arrived when its sender was killed."""
     source = written(tmp_path / "source", 10 * small_parts - 7)
-    with subprocess.Popen([sys.executable, "-c", PUT_SLOWLY, source], stdout=subprocess.PIPE, text=True) as victim:
+    command = [sys.executable, "-c", PUT_SLOWLY, source, begun]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "moved\n"
         wait_until(lambda: len(parts_held(client)) == 8, "eight parts")
@@ -200,7 +224,7 @@ def test_after_a_sudden_death_only_the_missing_parts_are_sent(
     stored = store.put_file("runs/a/data", interrupted, nothing)
     assert (stored, aws.calls["s3.PUT"]) == (digest_of(interrupted.read_bytes()), 2)
     assert store.get("runs/a/data") == interrupted.read_bytes()
-    assert unfinished(client) == []
+    assert (unfinished(client), aws.calls["s3.POST"]) == ([], 1)
 
 
 def test_parts_that_were_altered_meanwhile_are_sent_again(
@@ -242,13 +266,61 @@ def test_where_s3_tells_the_sha256_of_a_part_it_decides(
     assert aws.calls["s3.PUT"] == sent
 
 
-def test_an_upload_of_a_longer_key_is_not_taken_for_ours(
-    store: S3Store, client: Any, tmp_path: Path, small_parts: int
+def test_an_upload_that_has_ended_meanwhile_begins_anew(
+    store: S3Store, client: Any, aws: AwsDouble, interrupted: Path
 ) -> None:
-    client.create_multipart_upload(Bucket=BUCKET, Key="runs/a/data.old", ChecksumAlgorithm="SHA256")
-    client.create_multipart_upload(Bucket=BUCKET, Key="runs/a/data")
-    store.put_file("runs/a/data", written(tmp_path / "source", 17 * MIB), nothing)
-    assert unfinished(client) == ["runs/a/data", "runs/a/data.old"]
+    assert store.abort_stale("runs/a/", 0) == 1
+    assert store.put_file("runs/a/data", interrupted, nothing) == digest_of(interrupted.read_bytes())
+    assert (unfinished(client), aws.calls["s3.PUT"]) == ([], 10)
+
+
+def test_an_upload_of_another_object_is_not_taken_for_ours(store: S3Store, client: Any, interrupted: Path) -> None:
+    store.put_file("runs/b/data", interrupted, nothing)
+    assert unfinished(client) == ["runs/a/data"]
+
+
+def test_without_a_memory_an_upload_begins_anew(client: Any, aws: AwsDouble, interrupted: Path) -> None:
+    S3Store(client, BUCKET).put_file("runs/a/data", interrupted, nothing)
+    assert aws.calls["s3.PUT"] == 10
+
+
+# ---- what a node remembers ------------------------------------------------------------------------
+
+
+def test_an_upload_is_remembered_before_its_first_part_and_until_it_has_ended(
+    store: S3Store, begun: Path, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    store.put_file("runs/a/data", written(tmp_path / "source", 20 * MIB), lambda _: seen.append(files_in(begun)))
+    assert (set(seen), files_in(begun)) == ({1}, 0)
+
+
+def test_an_upload_that_was_given_up_is_forgotten(store: S3Store, begun: Path, tmp_path: Path) -> None:
+    with pytest.raises(Abandoned):
+        store.put_file("runs/a/data", written(tmp_path / "source", 20 * MIB), give_up)
+    assert files_in(begun) == 0
+
+
+def test_what_nobody_came_back_to_for_a_day_is_forgotten(
+    store: S3Store, aws: AwsDouble, begun: Path, interrupted: Path
+) -> None:
+    (old,) = begun.iterdir()
+    os.utime(old, (time.time() - DAY - 1,) * 2)
+    with aws.fault("s3.PUT", status=500, code="InternalError"), pytest.raises(Unreadable):
+        store.put_file("runs/b/data", interrupted, nothing)
+    assert (old.exists(), files_in(begun)) == (False, 1)
+
+
+@pytest.mark.parametrize("disk", ["gone", "a file"])
+def test_a_disk_that_takes_no_notes_keeps_nothing_from_the_store(
+    store: S3Store, begun: Path, tmp_path: Path, disk: str
+) -> None:
+    begun.parent.rmdir()
+    if disk == "a file":
+        begun.parent.write_text("in the way")
+    source = written(tmp_path / "source", 20 * MIB)
+    assert store.put_file("runs/a/data", source, nothing) == digest_of(source.read_bytes())
+    assert not begun.exists()
 
 
 @pytest.mark.parametrize(
@@ -279,16 +351,3 @@ def test_with_an_owner_every_call_says_whose_the_bucket_must_be(client: Any, tmp
     store.remove(store.keys("runs/"))
     assert {owner for _, owner in named} == {ACCOUNT}
     assert len(named) == 8
-
-
-def test_who_may_not_list_uploads_begins_anew(store: S3Store, client: Any, aws: AwsDouble, tmp_path: Path) -> None:
-    client.meta.events.register_first("before-call.s3.ListMultipartUploads", _denied, "denied")
-    try:
-        source = written(tmp_path / "source", 40 * MIB)
-        assert store.put_file("runs/a/data", source, nothing) == digest_of(source.read_bytes())
-    finally:
-        client.meta.events.unregister("before-call.s3.ListMultipartUploads", _denied, "denied")
-
-
-def _denied(**_: object) -> None:
-    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListMultipartUploads")

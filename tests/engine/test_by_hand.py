@@ -132,7 +132,7 @@ class Desk(Site):
             leases=leases,
             compute=site.compute,
             provisioner=Idle(),
-            upkeep=Upkeep(site.tracker, site.store),
+            upkeep=Upkeep(site.tracker, site.store, site.clock),
             clock=site.clock,
             wake=site.wake,
             who="controller",

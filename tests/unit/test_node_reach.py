@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lifecycle.bootstrap import node
+from tests.contracts.s3 import BUCKET, MIB, beside_a_bucket, written
+from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
 
 
 def agent(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +38,20 @@ def test_an_incomplete_reach_is_one_line_and_its_fix(
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "error: STEADY_REGION is not set"
     assert said[1].startswith("fix: set STEADY_TABLE, STEADY_REGION and STEADY_BUCKET")
+
+
+def test_on_aws_unfinished_uploads_are_remembered_on_the_machines_own_disk(
+    aws: AwsDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    beside_a_bucket(aws)
+    for name, value in (("REGION", REGION), ("BUCKET", BUCKET), ("TABLE", "tracker")):
+        monkeypatch.setenv(f"STEADY_{name}", value)
+    metadata, machine = Mock(account=lambda: ACCOUNT), Mock(disk=tmp_path / "disk")
+    machine.disk.mkdir()
+    reach, seen = node._on_aws(metadata, Mock(instance="i-1"), machine), list[int]()
+    source = written(tmp_path / "source", 17 * MIB)
+    reach.store.put_file("runs/f/r/data", source, lambda _: seen.append(len(list(machine.disk.rglob("uploads/*")))))
+    assert set(seen) == {1}
 
 
 def test_an_agent_of_this_computer_loads_no_cloud_sdk() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from botocore.config import Config
 
 from lifecycle.adapters.aws.objects import S3Store
@@ -26,5 +28,6 @@ class NodeSite:
         arn = f"arn:{session.partition}:ec2:{session.region}:{session.account}:instance/{self._instance}"
         return DynamoTable(session.client("dynamodb", QUICK), name, writer=arn)
 
-    def store(self, bucket: str) -> S3Store:
-        return S3Store(self._session.client("s3"), bucket)
+    def store(self, bucket: str, begun: Path) -> S3Store:
+        """The fleet's checkpoints; in the directory `begun` it is remembered which uploads are unfinished."""
+        return S3Store(self._session.client("s3"), bucket, owner=self._session.account, begun=begun)

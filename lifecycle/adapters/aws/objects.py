@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lifecycle.adapters.aws.begun import Begun
 from lifecycle.adapters.aws.downloads import beginning, download, whole
 from lifecycle.adapters.aws.session import answers, code_of
 from lifecycle.adapters.aws.uploads import PART, Place, abort, checksum, part_size, upload
@@ -30,13 +31,18 @@ _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "4
 class S3Store:
     """Implements `ports.checkpoints.ObjectStore` in one bucket, below a prefix.
 
-    Large files travel in parts, eight at a time; an upload that a killed process left is gone on with by the
-    next `put_file` of its key. `abort_stale` ends those that nobody came back to.
+    Large files travel in parts, eight at a time.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "", owner: str | None = None) -> None:
-        """With `owner`, an account id, S3 refuses every call when the bucket is not that account's."""
-        self._client = client
+    def __init__(
+        self, client: Any, bucket: str, prefix: str = "", *, owner: str | None = None, begun: Path | None = None
+    ) -> None:
+        """With `owner`, an account id, S3 refuses every call when the bucket is not that account's.
+
+        With `begun`, a directory, an upload that failed or was cut short by a sudden death is gone on with by
+        the next `put_file` of its key, of this process or another one with this directory.
+        """
+        self._client, self._begun = client, Begun(begun)
         self._bucket = {"Bucket": bucket, **({"ExpectedBucketOwner": owner} if owner else {})}
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -45,7 +51,7 @@ class S3Store:
             size = os.fstat(file.fileno()).st_size
             if size < PART:
                 return self._put_small(key, file.read(), moved)
-            return upload(self._place(key), iter(partial(file.read, part_size(size)), b""), moved)
+            return upload(self._place(key), iter(partial(file.read, part_size(size)), b""), moved, self._begun)
 
     def put_new(self, key: str, data: bytes) -> None:
         token = secrets.token_hex(16)
@@ -80,10 +86,6 @@ class S3Store:
             self._remove(names[start : start + BATCH])
 
     def abort_stale(self, prefix: str, age: float) -> int:
-        """Drops the uploads below `prefix` that began more than `age` seconds ago; returns how many.
-
-        When an upload began says nothing about when it ends: `age` is best more than a day.
-        """
         before = time.time() - age
         with answers("S3"):
             listed = list(self._listed("list_multipart_uploads", "Uploads", prefix))

@@ -176,6 +176,15 @@ class DynamoTable:
         for key in sorted(keys):
             self._remove(fleet, key, guard)
 
+    def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:
+        copies = sorted(self._copies(fleet, beginning(row_sk(kind, ""))), key=lambda item: item.written)
+        shown = {item.key.sk: item.written for item in copies}
+        old = [item for item in copies if item.written < shown[item.key.sk] - int(age * 1e9)][:_BATCH]
+        for item in old:  # one that was written again meanwhile is refused, and stays
+            if self._carried_out(fleet, writes.delete(item.key, item), guard).fate is Fate.FENCED:
+                raise LostLease.of(fleet)
+        return len(old)
+
     def append(self, fleet: str, node: str | None, body: bytes) -> None:
         key = Key(self._journal(fleet), row_sk(JOURNAL, new_place()))
         item = {**key.wire, "b": {"S": fitting(key, body)}}

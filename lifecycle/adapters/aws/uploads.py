@@ -10,14 +10,16 @@ import hashlib
 import io
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from lifecycle.adapters.aws.begun import Begun
 from lifecycle.adapters.aws.crew import WIDTH, Crew, Stop
 from lifecycle.adapters.aws.session import answers, code_of
-from lifecycle.model.errors import NotAuthorised, SteadyError, Unreadable
+from lifecycle.model.errors import SteadyError, Unreadable
 from lifecycle.ports.checkpoints import Digest, Moved
 
 PART = 16 * 1024 * 1024
@@ -57,21 +59,24 @@ def checksum(digest: bytes) -> str:
     return b64encode(digest).decode()
 
 
-def upload(place: Place, pieces: Iterable[bytes], moved: Moved) -> Digest:
+def upload(place: Place, pieces: Iterable[bytes], moved: Moved, begun: Begun) -> Digest:
     """Stores the pieces as one object.
 
     Raises Unreadable when S3 does not answer: the next try goes on from the parts that arrived. Whatever else
-    is raised, by `moved` or by the reader, ends the upload and drops its parts.
+    is raised, by `moved` or by the reader, ends the upload and drops its parts, if S3 answers.
     """
-    this = _found(place) or _begun(place)
+    this = _found(place, begun) or _new(place, begun)
     try:
         digest, parts = this.send(pieces, moved)
         this.complete(parts)
     except SteadyError:
         raise
     except BaseException:
-        this.drop()
+        with suppress(SteadyError):
+            abort(place, this.id)
+            begun.forget(place.key)
         raise
+    begun.forget(place.key)
     return digest
 
 
@@ -85,42 +90,27 @@ def abort(place: Place, upload_id: str) -> None:
                 raise
 
 
-def _begun(place: Place) -> _Upload:
+def _new(place: Place, begun: Begun) -> _Upload:
     with answers("S3"):
-        return _Upload(place, place.call("create_multipart_upload", ChecksumAlgorithm="SHA256")["UploadId"], {})
+        upload_id = place.call("create_multipart_upload", ChecksumAlgorithm="SHA256")["UploadId"]
+    begun.note(place.key, upload_id)
+    return _Upload(place, upload_id, {})
 
 
-def _found(place: Place) -> _Upload | None:
-    """The unfinished upload of this key that has got furthest, if there is one.
-
-    Nodes may not list uploads (the right knows no prefix): theirs begin anew after a sudden death.
-    """
-    try:
-        return _furthest(place)
-    except NotAuthorised:
+def _found(place: Place, begun: Begun) -> _Upload | None:
+    """The upload of this object that was begun before, with what S3 holds of it; None when it has ended."""
+    upload_id = begun.id_of(place.key)
+    if upload_id is None:
         return None
-
-
-def _furthest(place: Place) -> _Upload | None:
-    with answers("S3"):
-        pages = place.client.get_paginator("list_multipart_uploads").paginate(**place.bucket, Prefix=place.key)
-        listed = [upload for page in pages for upload in page.get("Uploads", ())]
-        ours = [
-            upload for upload in listed if (upload["Key"], upload.get("ChecksumAlgorithm")) == (place.key, "SHA256")
-        ]
-        found = [_Upload(place, upload["UploadId"], _parts(place, upload["UploadId"])) for upload in ours]
-    return max(found, key=lambda upload: len(upload.held), default=None)
-
-
-def _parts(place: Place, upload_id: str) -> dict[int, dict[str, Any]]:
-    """What S3 holds of an upload, by part number; nothing when it has ended meanwhile."""
     pages = place.client.get_paginator("list_parts").paginate(**place.bucket, Key=place.key, UploadId=upload_id)
-    try:
-        return {part["PartNumber"]: part for page in pages for part in page.get("Parts", ())}
-    except ClientError as error:
-        if code_of(error) != "NoSuchUpload":
-            raise
-        return {}
+    with answers("S3"):
+        try:
+            held = {part["PartNumber"]: part for page in pages for part in page.get("Parts", ())}
+        except ClientError as error:
+            if code_of(error) != "NoSuchUpload":
+                raise
+            return None
+    return _Upload(place, upload_id, held)
 
 
 class _Upload(NamedTuple):
@@ -168,13 +158,6 @@ class _Upload(NamedTuple):
         except Unreadable:
             if not self._is_there(composite):
                 raise
-
-    def drop(self) -> None:
-        """Aborts, if S3 answers; otherwise upkeep finds it by its age."""
-        try:
-            abort(self.place, self.id)
-        except SteadyError:
-            return
 
     def _send(self, number: int, piece: bytes, stop: Stop) -> Part:
         digest = hashlib.sha256(piece).digest()

@@ -1,16 +1,23 @@
-"""Objects in a directory: whole or absent, by write, sync and rename."""
+"""Objects in a directory: whole or absent, by write, sync and rename.
+
+What is being written has a name with one leading dot, `.<pid>.data`. Objects' own leading dots are doubled on the
+disk, so that none is ever taken for a leftover.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from lifecycle.model.errors import Conflict, Unreadable
 from lifecycle.ports.checkpoints import Digest, Moved
-from lifecycle.system.files import open_itself, sync_directory, write_whole
+from lifecycle.system.files import open_itself, sync_directory
 
 CHUNK = 1024 * 1024
 
@@ -23,7 +30,7 @@ class DirectoryStore:
 
     def put_file(self, key: str, source: Path, moved: Moved) -> Digest:
         target = self._place(key)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside = _beside(target)
         try:
             with open_itself(source) as reading, beside.open("wb") as writing:
                 digest = _copy(reading, writing, moved)
@@ -35,9 +42,9 @@ class DirectoryStore:
 
     def put_new(self, key: str, data: bytes) -> None:
         target = self._place(key)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        write_whole(beside, data)
+        beside = _beside(target)
         try:
+            _write(beside, data)
             os.link(beside, target)
         except FileExistsError:
             raise Conflict(f"object {key} exists already", fix="read it") from None
@@ -47,7 +54,7 @@ class DirectoryStore:
 
     def get(self, key: str) -> bytes | None:
         try:
-            return (self._root / key).read_bytes()
+            return self._path(key).read_bytes()
         except FileNotFoundError:
             self._must_exist()
             return None
@@ -56,7 +63,7 @@ class DirectoryStore:
 
     def get_file(self, key: str, target: Path, moved: Moved) -> Digest | None:
         try:
-            reading = open_itself(self._root / key)
+            reading = open_itself(self._path(key))
         except FileNotFoundError:
             self._must_exist()
             return None
@@ -66,16 +73,31 @@ class DirectoryStore:
             return _copy(reading, writing, moved)
 
     def keys(self, prefix: str) -> Sequence[str]:
-        folder = (self._root / prefix).parent if not prefix.endswith("/") else self._root / prefix
         self._must_exist()
-        found = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
-        return sorted(key for key in found if key.startswith(prefix) and "/." not in key)
+        found = (_key(path.relative_to(self._root)) for path in self._files(prefix) if not _half_written(path))
+        return sorted(key for key in found if key.startswith(prefix))
 
     def remove(self, keys: Sequence[str]) -> None:
         for key in keys:
-            path = self._root / key
-            path.unlink(missing_ok=True)
-            self._remove_empty(path.parent)
+            self._unlink(self._path(key))
+
+    def abort_stale(self, prefix: str, age: float) -> int:
+        if not self._root.exists():
+            return 0
+        self._must_exist()
+        before = time.time() - age
+        stale = [path for path in self._files(prefix) if _half_written(path) and _last_written(path) < before]
+        for path in stale:
+            self._unlink(path)
+        return len(stale)
+
+    def _files(self, prefix: str) -> Iterator[Path]:
+        """All that lies in the folder of this prefix, or deeper."""
+        return (path for path in self._path(prefix.rpartition("/")[0]).rglob("*") if path.is_file())
+
+    def _unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._remove_empty(path.parent)
 
     def _remove_empty(self, folder: Path) -> None:
         while folder != self._root:
@@ -85,8 +107,11 @@ class DirectoryStore:
                 return
             folder = folder.parent
 
+    def _path(self, key: str) -> Path:
+        return self._root.joinpath(*(f".{name}" if name.startswith(".") else name for name in key.split("/")))
+
     def _place(self, key: str) -> Path:
-        target = self._root / key
+        target = self._path(key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -103,6 +128,33 @@ class DirectoryStore:
             f"{self._root}: the checkpoint store does not answer: {error.strerror}",
             fix="it is tried again; see to the disk",
         )
+
+
+def _key(path: Path) -> str:
+    return "/".join(name.removeprefix(".") for name in path.parts)
+
+
+def _beside(target: Path) -> Path:
+    """Where this process writes what `target` will be."""
+    return target.with_name(f".{os.getpid()}.{target.name}")
+
+
+def _half_written(path: Path) -> bool:
+    return path.name.startswith(".") and not path.name.startswith("..")
+
+
+def _last_written(path: Path) -> float:
+    """Never, when it has just become whole, or has gone."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return math.inf
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _copy(reading: BinaryIO, writing: BinaryIO, moved: Moved) -> Digest:

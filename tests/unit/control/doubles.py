@@ -106,6 +106,7 @@ class Shelf:
 
     def __init__(self, changes: list[str]) -> None:
         self.objects: dict[str, bytes] = {}
+        self.swept: list[tuple[str, float]] = []
         self.away = False
         self._changes = changes
 
@@ -124,6 +125,11 @@ class Shelf:
         for key in keys:
             self._changes.append(f"-object {key}")
             self.objects.pop(key, None)
+
+    def abort_stale(self, prefix: str, age: float) -> int:
+        self._answer()
+        self.swept.append((prefix, age))
+        return 0
 
     def get(self, key: str) -> bytes | None:
         self._answer()
@@ -185,7 +191,7 @@ class Room:
             leases=self._leases(before, process),
             compute=hands,
             provisioner=hands,
-            upkeep=Upkeep(tracker, self.store),
+            upkeep=Upkeep(tracker, self.store, self.clock),
             clock=self.clock,
             wake=self.bell,
             who="controller",
@@ -213,7 +219,7 @@ class Room:
         )
 
     def upkeep(self, before: Before = quiet) -> Upkeep:
-        return Upkeep(self._tracker(before), self.store)
+        return Upkeep(self._tracker(before), self.store, self.clock)
 
     def _tracker(self, before: Before) -> ControllerTracker:
         return ControllerTracker(self._ledger(before))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,6 +11,8 @@ from lifecycle.model.errors import LostLease
 from lifecycle.model.ids import checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.model.world import Observed
+from lifecycle.ports.tracker import Guard
+from lifecycle.tracker import rows
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import (
     NODE,
@@ -21,6 +24,7 @@ from tests.builders import (
     an_assignment,
     an_attempt,
     an_order,
+    but,
     training,
 )
 from tests.unit.control.doubles import OVERTAKEN, UNFENCED, Fuse, Killed, Room, when
@@ -140,8 +144,10 @@ def test_with_a_newer_receipt_it_is(room: Room) -> None:
 
 
 def test_a_run_without_a_receipt_is_not_looked_at(room: Room) -> None:
+    upkeep = room.upkeep()
+    upkeep.tidy(world(2, reports={}), UNFENCED)
     room.store.away = True
-    assert room.upkeep().tidy(world(2, reports={NODE: a_report(receipt=None)}), UNFENCED) == ()
+    assert upkeep.tidy(world(2, reports={NODE: a_report(receipt=None)}), UNFENCED) == ()
 
 
 # ---- failures ------------------------------------------------------------------------------------
@@ -234,3 +240,41 @@ def test_objects_that_are_none_of_ours_are_left_alone(room: Room) -> None:
     room.store.objects[f"runs/f/{RUN}/notes/by-hand.txt"] = b"mine"
     room.upkeep().tidy(second_attempt(), UNFENCED)
     assert list(room.store.objects) == [f"runs/f/{RUN}/notes/by-hand.txt"]
+
+
+# ---- what ends with time -------------------------------------------------------------------------
+
+
+def test_leftovers_a_day_old_are_swept_once_an_hour_and_fleet(room: Room) -> None:
+    upkeep = room.upkeep()
+    for _ in range(2):
+        upkeep.tidy(world(2), UNFENCED)
+        upkeep.tidy(but(world(2), fleet="g", runs={}), Guard(rows.LEASE, "g", 0))
+    assert room.store.swept == [("runs/f/", 86400.0), ("runs/g/", 86400.0)]
+    room.clock.pass_by(3600.0)
+    upkeep.tidy(world(2), UNFENCED)
+    assert room.store.swept[2:] == [("runs/f/", 86400.0)]
+
+
+def test_a_sweep_that_fails_is_one_line_and_is_tried_again_in_an_hour(room: Room) -> None:
+    upkeep, quiet = room.upkeep(), world(2, reports={})
+    room.store.away = True
+    told = [upkeep.tidy(quiet, UNFENCED) for _ in range(2)]
+    assert told == [("sweeping f: the store is away",), ()]
+    room.clock.pass_by(3600.0)
+    room.store.away = False
+    assert (upkeep.tidy(quiet, UNFENCED), room.store.swept) == ((), [("runs/f/", 86400.0)])
+
+
+def test_old_reports_are_swept_under_the_lease(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(room.table, "drop_overshadowed", lambda *what, **how: asked.append((what, how)))
+    room.upkeep().tidy(world(2), UNFENCED)
+    assert asked == [(("f", rows.REPORT, 86400.0), {"guard": UNFENCED})]
+
+
+def test_an_overtaken_controller_sweeps_no_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room.table, "drop_overshadowed", Mock(side_effect=LostLease.of("f")))
+    with pytest.raises(LostLease):
+        room.upkeep().tidy(world(2), UNFENCED)
+    assert room.store.swept == []

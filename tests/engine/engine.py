@@ -100,6 +100,11 @@ class Engine:
         self._server.stop(grace=1).wait()
         self._pool.shutdown()
 
+    @property
+    def client(self) -> str:
+        """The flag by which a command that runs the program finds it."""
+        return f"--client=127.0.0.1:{self._port}"
+
     def serve(self, program: Program) -> None:
         """What the next commands run as the project's program."""
         self._language.served = program
@@ -161,7 +166,7 @@ class Engine:
     def _ran(self, verb: str, flags: Mapping[str, Flag]) -> Ran:
         self._commands += 1
         log = self.folder / "tmp" / f"events-{self._commands}.jsonl"
-        own = [f"--stack={self.stack}", f"--client=127.0.0.1:{self._port}", f"--event-log={log}"]
+        own = [f"--stack={self.stack}", self.client, f"--event-log={log}"]
         done = self.run(verb, *own, *_words(flags))
         lines = log.read_text().splitlines() if log.exists() else []
         return Ran(done.returncode, done.stdout + done.stderr, [json.loads(line) for line in lines])

@@ -65,6 +65,10 @@ class Region:
         bundle.write_bytes(b"what a real machine would install")
         self.engine.select(stack_of(REGION), {"steady:bundle": str(bundle)})
         made(self.engine.up())
+        return self.told()
+
+    def told(self) -> Foundation:
+        """The outputs of the foundation's stack, which is the one that is selected."""
         stack = next(r for r in self.engine.export()["deployment"]["resources"] if _is_stack(r))
         return convert(stack["outputs"], Foundation)
 

@@ -19,7 +19,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     no_capacity: bool = False
     """The provider has no machine of this market, type and zone now; none was made."""
     uncertain: bool = False
-    """Nobody can tell whether a machine was made: the answer was lost, or the update was cut short."""
+    """Nothing tells whether a machine was made: the answer was lost, the update was cut short, or it never got
+    as far as asking, so that what was in doubt before still is."""
     orphan: Machine | None = None
     """The machine was to go and the provisioner does not keep it: the controller ends it itself."""
 

@@ -122,7 +122,7 @@ def test_a_refusal_of_the_guard_is_told_in_its_own_words(yard: Yard) -> None:
     yard.tracker.put_incarnation("f", but(claim, number=2, instance="i-gone"), None)
     outcome = yard.converge(0, incarnation=2)[0]
     assert outcome.error.startswith("f/t/0: incarnation 2 is taken by i-gone; nothing was made")
-    assert not outcome.uncertain
+    assert outcome.uncertain, "the guard's word is no answer of AWS"
 
 
 def test_shared_things_are_compared_and_put_right_and_no_machine_is_touched(yard: Yard) -> None:

@@ -79,10 +79,6 @@ class Ran:
         ended = [step.op for step in self.of(name) if step.kind == "resOutputsEvent"]
         return bool(ended) and ended[-1] in (_SETTLED if present else DELETES)
 
-    def begun(self, name: str) -> bool:
-        """Whether the instance's creation was begun."""
-        return any(step.op in CREATES for step in self.of(name))
-
     def wanted(self, name: str) -> Mapping[str, Any]:
         """The resource that the engine would create under this name; of a preview."""
         return next(step.now for step in self.of(name) if step.op in CREATES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from lifecycle.model.errors import StackLocked
@@ -11,6 +12,9 @@ from lifecycle.system.processes import Identity, alive
 
 SILENT_AFTER = 120.0
 """Seconds without a beat after which an update on another host is taken for dead. It beats every 10."""
+
+LOCKS_WITHIN = 60.0
+"""Seconds after its last beat in which an update may still take its lock; generous."""
 
 _LOCKED = re.compile(r"the stack is currently locked by|\[409\] Conflict")
 _HOLDER = re.compile(r"created by (?P<user>[^@\s]*)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -69,9 +73,20 @@ def refusal(stack: str, said: str) -> StackLocked:
 def stale(said: str, standing: Iterable[Standing], here: str, now: float) -> bool:
     """Whether every lock is of an update of ours that is over."""
     ours = {(each.host, each.process.pid): each for each in standing}
-    held = [ours.get((holder.host, holder.pid)) for holder in holders(said)]
-    return bool(held) and all(each is not None and _over(each, here, now) for each in held)
+    held = [(holder, ours.get((holder.host, holder.pid))) for holder in holders(said)]
+    return bool(held) and all(run is not None and _over(holder, run, here, now) for holder, run in held)
 
 
-def _over(run: Standing, here: str, now: float) -> bool:
+def _over(holder: Holder, run: Standing, here: str, now: float) -> bool:
+    """Pids are used again: a lock that is younger than our last word of its process is somebody else's."""
+    if _time(holder.since) > run.beat_at + LOCKS_WITHIN:
+        return False
     return not alive(run.process) if run.host == here else now - run.beat_at > SILENT_AFTER
+
+
+def _time(since: str) -> float:
+    """Seconds since the epoch; never over, where it cannot be read."""
+    try:
+        return datetime.fromisoformat(since).timestamp()
+    except ValueError:
+        return float("inf")

@@ -38,22 +38,21 @@ def urn_name(node: str) -> str:
 
 
 def outcome(placement: Placement, ran: Ran) -> Outcome:
-    """Made, refused, not reached, or nobody knows."""
+    """Made, refused, or without an answer: then what is in doubt stays so, whoever put it in doubt."""
     node, name = placement.node, urn_name(placement.node)
     errors = ran.errors(name)
     if not ran.code or (ran.settled(name, present=placement.present) and not errors):
         return Outcome(node=node)
     if not errors:
-        uncertain = placement.present and (ran.cut or ran.begun(name))
-        return Outcome(node=node, error=f"not reached: {ran.error}", uncertain=uncertain)
-    return _failed(node, errors[0], begun=ran.begun(name))
+        return Outcome(node=node, error=f"not reached: {ran.error}", uncertain=placement.present)
+    return _failed(node, errors[0], present=placement.present)
 
 
-def _failed(node: str, error: str, *, begun: bool) -> Outcome:
-    """A refusal of AWS is an answer; of a creation that got none, nobody knows."""
+def _failed(node: str, error: str, *, present: bool) -> Outcome:
+    """A refusal of AWS is an answer. One of our own guard is none: it may be that another's try is in doubt."""
     answer = _REFUSED.search(error)
     if answer is None:
-        return Outcome(node=node, error=error, uncertain=begun and error.startswith("creating EC2 Instance"))
+        return Outcome(node=node, error=error, uncertain=present)
     code, text = answer["code"], answer["text"]
     short = code in NO_CAPACITY or (code == "Unsupported" and bool(_ELSEWHERE.search(text)))
     answered = short or code in _THROTTLED or answer["status"].startswith("4")

@@ -56,7 +56,7 @@ class PulumiProvisioner:
             try:
                 return self._converge(work, placements)
             except StackLocked as held:
-                return [Outcome(node=each.node, error=held.what) for each in placements]
+                return [Outcome(node=each.node, error=held.what, uncertain=each.present) for each in placements]
 
     def differences(self, fleet: str) -> Sequence[str]:
         with Workspace(fleet, self._region) as work:

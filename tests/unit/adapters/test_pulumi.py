@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ URN = f"urn:pulumi:f::steadyfleet::{INSTANCE}::f.t.0"
 END = {"cancelEvent": {}}
 LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait or use `pulumi cancel`.
   file:///s/.pulumi/locks/x.json: created by ada@laptop (pid 17) at 2026-11-26T10:00:00Z"""
+TAKEN_AT = datetime(2026, 11, 26, 10, tzinfo=UTC).timestamp()
 
 
 def begun(op: str) -> dict[str, Any]:
@@ -65,7 +67,8 @@ def of(*events: dict[str, Any], code: int = 1, present: bool = True) -> Outcome:
         (run_instances(500, "InternalError"), False, True),
         (wrong("creating EC2 Instance: connection reset by peer"), False, True),
         (wrong("creating EC2 Instance (i-1): waiting for it: api error RequestExpired: no"), False, True),
-        (wrong('before hook "steady-claim" failed: f/t/0: taken; wait'), False, False),
+        (wrong("waiting for EC2 Instance (i-1) create: timeout"), False, True),
+        (wrong('before hook "steady-claim" failed: f/t/0: not known yet; wait'), False, True),
     ],
 )
 def test_a_refusal_is_an_answer_and_silence_is_not(
@@ -91,7 +94,7 @@ def test_what_the_engine_did_before_another_node_failed_is_done() -> None:
 
 def test_a_node_that_was_not_reached_is_an_error_and_nothing_else() -> None:
     found = of(wrong("creating EC2 Instance: no", urn=URN.replace("f.t.0", "f.t.1")))
-    assert found == Outcome(node="f/t/0", error="not reached: creating EC2 Instance: no")
+    assert found == Outcome(node="f/t/0", error="not reached: creating EC2 Instance: no", uncertain=True)
 
 
 @pytest.mark.parametrize("events", [(), (begun("create"),), (ended("delete-replaced"),)])
@@ -120,11 +123,19 @@ def test_a_lock_that_names_nobody_is_never_ours() -> None:
         (Identity(myself().boot, 17, 1), 0.0, "runner", True),
         (Identity("boot", 17, 1), 950.0, "runner", False),
         (Identity("boot", 18, 1), 0.0, "laptop", False),
+        (Identity("boot", 17, 1), -61.0, "laptop", False),
+        (Identity("boot", 17, 1), -61.0, "runner", False),
     ],
 )
 def test_only_our_own_dead_is_broken(process: Identity, beat_at: float, here: str, broken: bool) -> None:
-    run = UpdateRun(host="laptop", process=process, beat_at=beat_at)
-    assert locks.stale(LOCKED, [run], here, 1000.0) is broken
+    """The last two: the lock is younger than what is known of pid 17, which is somebody else's by now."""
+    run = UpdateRun(host="laptop", process=process, beat_at=TAKEN_AT + beat_at)
+    assert locks.stale(LOCKED, [run], here, TAKEN_AT + 1000.0) is broken
+
+
+def test_a_lock_of_an_unknown_time_is_not_broken() -> None:
+    run = UpdateRun(host="laptop", process=Identity("boot", 17, 1), beat_at=TAKEN_AT)
+    assert not locks.stale(LOCKED.replace("2026-11-26T10:00:00Z", "noon"), [run], "laptop", TAKEN_AT + 1000.0)
 
 
 def test_what_the_cli_says_is_told_with_a_fix() -> None:

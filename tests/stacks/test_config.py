@@ -1,0 +1,15 @@
+"""The keys of `pulumi config`: README names those that the program reads, and no others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_readme_names_the_config_keys_that_the_program_reads() -> None:
+    named = set(re.findall(r"steady:(\w+)", (ROOT / "README.md").read_text()))
+    program = (ROOT / "stacks" / "program.py").read_text()
+    read = set(re.findall(r"""(?:config|Config\("steady"\))\.get(?:_bool)?\("(\w+)"\)""", program))
+    assert named == read == {"spec", "allowEmpty", "takeOver", "bundle"}

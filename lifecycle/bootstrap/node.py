@@ -186,7 +186,7 @@ def _with_systemd() -> Machine:
 
 
 def _check_claim(tracker: NodeTracker, me: Identity) -> None:
-    """A machine without a creation claim is nobody's. A tracker that is away proves nothing."""
+    """A machine without a creation claim is nobody's, nor is a copy. A tracker that is away proves nothing."""
     try:
         claim = tracker.incarnation(me.incarnation)
     except SteadyError:
@@ -194,6 +194,9 @@ def _check_claim(tracker: NodeTracker, me: Identity) -> None:
     if claim is None:
         what = f"no creation claim for {me.node}, incarnation {me.incarnation}"
         raise SteadyError(what, fix="steady sweep")
+    if claim.instance not in (None, me.instance):
+        what = f"{me.instance} wears the tags of {claim.instance}, which fills {me.node}: nothing is trained twice"
+        raise SteadyError(what, fix="terminate it; machines are made by `pulumi up` and `steady reconcile` only")
 
 
 def _who_am_i(metadata: InstanceMetadata) -> Identity:

@@ -189,7 +189,7 @@ class LastGuard:
 
     def _must_be_silent(self, observed: Observed, name: NodeName, instance: str) -> None:
         """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life."""
-        report = observed.reports.get(str(name))
+        report = observed.report(str(name), instance)
         if report is not None and report.instance == instance:
             heard = self._clock.now() - report.at
             if heard < VANISHED_AFTER:

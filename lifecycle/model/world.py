@@ -66,6 +66,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     drains: Mapping[str, DrainClaim] = {}
     orders: Mapping[str, Order] = {}
     reports: Mapping[str, Report] = {}
+    """The last word about each node."""
+    heard: Mapping[str, Report] = {}
+    """The last word of each machine, by its id: of two in one node each has its own."""
     runs: Mapping[str, Run] = {}
     receipts: Mapping[str, tuple[Receipt, ...]] = {}
     """Of the runs that may need a resume point: sound receipts, greatest (epoch, step) first."""
@@ -77,6 +80,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     rejections: frozenset[str] = frozenset()
     """Digests of receipts whose objects turned out unsound."""
     last_tick: Tick | None = None
+
+    def report(self, node: str, instance: str | None) -> Report | None:
+        """The machine's own last word; the node's, where machines are not told apart."""
+        return self.heard.get(instance or "") or self.reports.get(node)
 
     def nodes(self) -> tuple[NodeName, ...]:
         """Every node that the tracker or the provider knows, in natural order."""

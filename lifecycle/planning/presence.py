@@ -40,6 +40,8 @@ def surplus(view: NodeView) -> Decision | None:
     if view.beside is not None:
         return _at_work_beside(view, view.beside)
     stray = view.surplus[0]
+    if view.open_on(stray) and not stray.impaired and stray.id not in view.allowed:
+        return wait(view, f"the last word of {stray.id}, whose attempt is open")
     if stray.incarnation > (view.stored.incarnation if view.stored else 0):
         return None
     due = stray.launched_at + STRAY_AGE

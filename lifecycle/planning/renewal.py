@@ -57,6 +57,6 @@ def _over(observed: Observed, claim: Incarnation, now: float) -> bool:
         return True
     if any(machine.id == claim.instance for machine in observed.machines or ()):
         return False
-    report = observed.reports.get(claim.node)
+    report = observed.report(claim.node, claim.instance)
     heard = report.at if report is not None and report.instance == claim.instance else 0.0
     return now - max(claim.claimed_at, heard) >= VANISHED_AFTER

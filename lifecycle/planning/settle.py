@@ -107,7 +107,8 @@ def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
-    report = observed.reports.get(attempt.node)
+    claim = observed.incarnations.get((attempt.node, attempt.incarnation))
+    report = observed.report(attempt.node, claim.instance if claim else None)
     report = report if report and report.incarnation == attempt.incarnation else None
     if report is not None:
         run = _started(run, attempt, report)

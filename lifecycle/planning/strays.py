@@ -37,7 +37,7 @@ def _spared(observed: Observed, machine: Machine, now: float) -> str:
         return "no creation claim of ours names it"
     if now - machine.launched_at < STRAY_AGE:
         return "too young to judge: somebody may just be making it"
-    report = observed.reports.get(machine.node)
+    report = observed.report(machine.node, machine.id)
     busy = report and report.instance == machine.id and report.phase is not Phase.IDLE
     if report and busy and now - report.at < SILENT_AFTER:
         return "its agent still reports a trainer"

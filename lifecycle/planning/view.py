@@ -40,7 +40,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules of the planner look at.
 
     `report` is that of the machine in place, or None; `beside` that of a surplus machine whose agent tells,
-    now, of a trainer.
+    now, of a trainer, or whose attempt nobody saw end.
     """
 
     name: NodeName
@@ -91,6 +91,10 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         if attempt and self.machine and attempt.incarnation == self.machine.incarnation:
             return attempt
         return None
+
+    def open_on(self, stray: Machine) -> bool:
+        """Whether its run's attempt was given to this second machine, and nobody saw it end."""
+        return _open_on(stray, self.machine, self.run)
 
     @property
     def silence(self) -> float:
@@ -177,7 +181,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     stored = observed.placements.get(node)
     claims = tuple(shelves.claims.get(node, ()))
     machine, surplus = _in_place(shelves.machines.get(node, []), stored, claims)
-    report = observed.reports.get(node)
+    report = observed.report(node, machine.id if machine else None)
     run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
     run = observed.runs.get(run_id) if run_id else None
     hold = _hold(shelves, node)
@@ -200,8 +204,8 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         drain=_live_claim(observed, node, now),
         order=observed.orders.get(node),
         report=_current(report, machine),
-        heard_at=report.at if report else 0.0,
-        beside=_at_work(report, surplus, now),
+        heard_at=max((r.at for r in (report, observed.reports.get(node)) if r), default=0.0),
+        beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
         run=run,
         receipts=resumable,
@@ -218,11 +222,25 @@ def _current(report: Report | None, machine: Machine | None) -> Report | None:
     return report if report.at >= machine.launched_at else None
 
 
-def _at_work(report: Report | None, surplus: tuple[Machine, ...], now: float) -> Report | None:
-    """The report, when it is of a surplus machine and tells, now, of a trainer there."""
-    if report is None or report.phase is Phase.IDLE or now - report.at > SILENT_AFTER:
-        return None
-    return next((report for machine in surplus if _current(report, machine)), None)
+def _at_work(
+    observed: Observed, in_place: Machine | None, surplus: tuple[Machine, ...], run: Run | None, now: float
+) -> Report | None:
+    """The report of a surplus machine that tells, now, of a trainer there, or whose attempt is open."""
+    for machine in surplus:
+        report = _current(observed.report(machine.node, machine.id), machine)
+        if report is None:
+            continue
+        busy = report.phase is not Phase.IDLE and now - report.at <= SILENT_AFTER
+        if busy or _open_on(machine, in_place, run):
+            return report
+    return None
+
+
+def _open_on(stray: Machine, in_place: Machine | None, run: Run | None) -> bool:
+    """Whether the run's attempt was given to this second machine, and nobody saw it end."""
+    attempt = run.attempt if run else None
+    number = in_place.incarnation if in_place else None
+    return attempt is not None and attempt.open and attempt.incarnation == stray.incarnation != number
 
 
 def _in_place(

@@ -14,6 +14,8 @@ class Row(NamedTuple):
     name: str
     version: int
     body: bytes
+    writer: str = ""
+    """The machine that alone may write it, told by `scan`; empty where the storage does not tell them apart."""
 
 
 class Guard(NamedTuple):
@@ -45,7 +47,8 @@ class Table(Protocol):
         """All rows of these kinds by kind, each sorted by name.
 
         Each row as it stood at a moment of the call, and never a node's row without what the controller wrote
-        before it: no report without its order. The kinds need not be of one moment.
+        before it: no report without its order. The kinds need not be of one moment. Of what several machines
+        wrote under one name each is there, the latest last.
         """
         ...
 

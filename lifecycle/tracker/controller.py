@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -62,6 +62,14 @@ def _read(row: Row, kind: type[R]) -> R:
         ) from None
 
 
+def _reports(found: Iterable[Row]) -> Iterator[Report]:
+    """Those that speak of the machine that wrote them: none is heard for another."""
+    for row in found:
+        report = _read(row, Report)
+        if row.writer in ("", report.instance):
+            yield report
+
+
 class ControllerTracker:
     """Reads and writes a fleet's records. Writes of a tick raise LostLease when it was overtaken."""
 
@@ -75,13 +83,15 @@ class ControllerTracker:
         """Everything a tick needs but the provider's list, the creation claims and the receipts."""
         found = self._table.scan(fleet, _CORE)
         spec = _each(found[rows.SPEC], SpecRecord)
+        reports = tuple(_reports(found[rows.REPORT]))
         return Observed(
             fleet=fleet,
             record=spec.get(fleet),
             placements=_each(found[rows.PLACEMENT], Placement),
             drains=_each(found[rows.DRAIN], DrainClaim),
             orders=_each(found[rows.ORDER], Order),
-            reports=_each(found[rows.REPORT], Report),
+            reports={report.node: report for report in reports},
+            heard={report.instance: report for report in reports},
             runs=_each(found[rows.RUN], Run),
             holds=tuple(_each(found[rows.HOLD], Hold).values()),
             allowances=_each(found[rows.ALLOWANCE], Allowance),

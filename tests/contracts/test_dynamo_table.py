@@ -16,11 +16,13 @@ from lifecycle.system.processes import myself
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import LEASE_SECONDS, Leases
 from lifecycle.tracker.node import NodeTracker
-from tests.builders import NODE, RUN, a_receipt, a_report
+from tests.builders import NODE, RUN, a_receipt, a_report, an_idle_report
 from tests.contracts.dynamo import ANOTHER, MACHINE, NAME, NodesKinds, made
 from tests.contracts.table import OpenTable, TableContract
 from tests.doubles.aws import REGION, AwsDouble
 from tests.unit.agent.doubles import HandClock
+
+ID, OTHER_ID = (arn.rpartition("/")[2] for arn in (MACHINE, ANOTHER))
 
 
 @pytest.fixture
@@ -116,11 +118,11 @@ def test_only_what_nodes_write_is_listed_by_fleet(client: Any, table: DynamoTabl
 
 
 def test_what_a_node_writes_the_controller_reads(table: DynamoTable, node: DynamoTable) -> None:
-    agent = NodeTracker(node, NODE)
-    agent.report(a_report())
+    agent, told = NodeTracker(node, NODE), a_report(instance=ID)
+    agent.report(told)
     agent.receive(a_receipt())
     controller = ControllerTracker(table)
-    assert controller.observe("f").reports == {NODE: a_report()}
+    assert controller.observe("f").reports == {NODE: told}
     assert controller.receipts("f", RUN, 10) == (a_receipt(),)
 
 
@@ -138,13 +140,31 @@ def test_pruning_writes_the_nodes_row_where_it_lies(client: Any, table: DynamoTa
     assert [i["pk"] for i in items(client) if i["sk"].startswith("receipt#")] == [f"node#{MACHINE}"]
 
 
+def test_of_two_machines_in_one_node_each_is_heard(
+    table: DynamoTable, node: DynamoTable, another: DynamoTable
+) -> None:
+    mine, its = a_report(instance=ID), an_idle_report(instance=OTHER_ID)
+    for writer, report in ((node, mine), (another, its), (node, mine)):
+        NodeTracker(writer, NODE).report(report)
+    seen = ControllerTracker(table).observe("f")
+    assert (seen.reports, seen.heard) == ({NODE: mine}, {ID: mine, OTHER_ID: its})
+
+
+def test_a_machine_that_speaks_for_another_is_not_heard(
+    table: DynamoTable, node: DynamoTable, another: DynamoTable
+) -> None:
+    NodeTracker(node, NODE).report(a_report(instance=ID))
+    NodeTracker(another, NODE).report(an_idle_report(instance=ID))
+    assert ControllerTracker(table).observe("f").heard == {ID: a_report(instance=ID)}
+
+
 def test_of_two_machines_under_one_name_the_latest_word_counts(
     table: DynamoTable, node: DynamoTable, another: DynamoTable
 ) -> None:
     for writer, said in ((node, b"first"), (another, b"second"), (node, b"third")):
         writer.put("f", "report", NODE, said)
         assert table.get("f", "report", NODE).body == said
-    assert [row.body for row in table.scan("f", ["report"])["report"]] == [b"third"]
+    assert [row.body for row in table.scan("f", ["report"])["report"]] == [b"second", b"third"]
     assert [row.body for row in table.newest("f", "report", "", 5)] == [b"third"]
 
 
@@ -270,7 +290,7 @@ def test_a_scan_reads_the_nodes_kinds_before_what_caused_them(
     table: DynamoTable, node: DynamoTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An order and its report are written between the reading of two kinds."""
-    rows, due = table._rows, iter([True])
+    rows, due = table._all, iter([True])
 
     def then_written(*args: Any, **how: Any) -> Any:
         found = list(rows(*args, **how))
@@ -279,7 +299,7 @@ def test_a_scan_reads_the_nodes_kinds_before_what_caused_them(
             node.put("f", "report", NODE, b"")
         return iter(found)
 
-    monkeypatch.setattr(table, "_rows", then_written)
+    monkeypatch.setattr(table, "_all", then_written)
     found = table.scan("f", ["order", "report"])
     assert {kind: len(rows) for kind, rows in found.items()} == {"order": 1, "report": 0}
 

@@ -50,6 +50,16 @@ def test_a_machine_with_a_claim_begins(state: StateDirectory, monkeypatch: pytes
         node._run(state)
 
 
+def test_a_copy_of_a_machine_with_its_tags_trains_nothing(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = SqliteTable(None)
+    ControllerTracker(table).claim_incarnation("f", an_incarnation(instance="m0"), None)
+    monkeypatch.setattr(node, "SqliteTable", lambda *_, **__: table)
+    with pytest.raises(SteadyError, match="m1 wears the tags of m0, which fills f/t/0"):
+        node._run(state)
+
+
 def test_an_agent_begins_while_the_tracker_is_away(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise Unreadable("it is away", fix="wait")

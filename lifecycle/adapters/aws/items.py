@@ -96,6 +96,12 @@ def of_writer(instance_arn: str) -> str:
     return f"node#{instance_arn}"
 
 
+def writer_of(key: Key) -> str:
+    """The id of the machine whose partition this is; empty for one that is no machine's."""
+    kind, _, arn = key.pk.partition("#")
+    return arn.rpartition("/")[2] if kind == "node" else ""
+
+
 def row_sk(kind: str, name: str) -> str:
     return f"{kind}#{name}"
 

@@ -7,7 +7,7 @@ seconds, except by the handle that wrote them.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby, islice
 from secrets import token_hex
@@ -38,6 +38,7 @@ from lifecycle.adapters.aws.items import (
     of_writer,
     parsed,
     row_sk,
+    writer_of,
 )
 from lifecycle.adapters.aws.session import answers, code_of
 from lifecycle.adapters.aws.writes import PAUSES, Change, Fate, Outcome
@@ -86,8 +87,14 @@ class DynamoTable:
         """The nodes' kinds are read first: what caused them is then seen as well."""
         found: dict[str, Sequence[Row]] = dict.fromkeys(kinds, ())
         for kind in sorted(found, key=lambda kind: kind not in NODE_KINDS):
-            found[kind] = [_row(item) for item in self._rows(fleet, kind, "", backwards=False)]
+            found[kind] = [_row(item)._replace(writer=writer_of(item.key)) for item in self._all(fleet, kind)]
         return found
+
+    def _all(self, fleet: str, kind: str) -> Iterable[Item]:
+        if kind not in NODE_KINDS:
+            return self._rows(fleet, kind, "", backwards=False)
+        copies = self._copies(fleet, beginning(row_sk(kind, "")))
+        return sorted(copies, key=lambda item: (item.key.sk, item.written))
 
     def newest(self, fleet: str, kind: str, prefix: str, limit: int) -> Sequence[Row]:
         found = self._rows(fleet, kind, prefix, backwards=True, limit=limit)

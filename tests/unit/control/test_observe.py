@@ -27,7 +27,7 @@ def hands(room: Room) -> Hands:
 def test_an_observation_is_what_provider_and_tracker_hold(room: Room) -> None:
     room.is_as(training())
     seen = observe("f", hands(room), room.tracker)
-    assert seen == training()
+    assert seen == training(heard={"m1": a_report()})
 
 
 def test_a_provider_that_cannot_be_read_leaves_the_machines_unknown(room: Room) -> None:

@@ -122,6 +122,31 @@ def test_a_second_machine_that_still_trains_is_drained_before_it_is_ended() -> N
     assert (claim.instance, claim.drain, claim.cause) == ("m1", "m1.replacement.m1", Cause.CONTROLLER)
 
 
+def test_a_second_machine_whose_attempt_is_open_is_not_ended_because_the_other_spoke_last() -> None:
+    spoke_last = {NODE: an_idle_report(instance="m2", incarnation=2)}
+    seen = trains_beside(reports=spoke_last)
+    assert waiting(seen).what == "the last word of m1, whose attempt is open"
+    known = trains_beside(reports=spoke_last, heard={"m1": a_report()})
+    assert step(known, Claim).claim.instance == "m1"
+
+
+def test_a_silent_second_machine_is_unknown_until_its_second_witness() -> None:
+    heard = {"m1": a_report(at=NOW - 60)}
+    assert "silent for" in waiting(trains_beside(reports={}, heard=heard)).what
+    failed = doubled(a_machine(impaired=True), reports={}, heard=heard, runs={RUN: a_run()})
+    assert step(failed, EndStray).machine.id == "m1"
+
+
+def test_a_second_machine_without_a_word_is_let_go_by_a_person() -> None:
+    allowed = {"m1": an_allowance(instance="m1")}
+    assert step(trains_beside(reports={}, allowances=allowed), EndStray).machine.id == "m1"
+
+
+def test_a_machine_is_not_silent_because_a_copy_of_it_spoke_last() -> None:
+    reports = {NODE: an_idle_report(instance="copy")}
+    assert planned(training(reports=reports, heard={"m1": a_report(), "copy": reports[NODE]})).settled
+
+
 def test_a_second_machine_that_was_drained_is_ended() -> None:
     assert step(trains_beside(reports=drained(drain="m1.replacement.m1")), EndStray).machine.id == "m1"
 
@@ -133,8 +158,9 @@ def test_a_second_machine_whose_trainer_refuses_is_kept_until_a_person_allows_th
     assert claim.drain == "m1.replacement.m1.loss"
 
 
-def test_a_second_machine_whose_agent_is_silent_is_ended() -> None:
-    assert step(trains_beside(reports={NODE: a_report(at=NOW - 31)}), EndStray).machine.id == "m1"
+def test_a_second_machine_whose_attempt_ended_and_whose_agent_is_silent_is_ended() -> None:
+    reports, runs = {NODE: a_report(at=NOW - 31)}, {RUN: a_run(an_ended_attempt())}
+    assert step(trains_beside(reports=reports, runs=runs), EndStray).machine.id == "m1"
 
 
 # A node without a machine

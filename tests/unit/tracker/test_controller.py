@@ -77,6 +77,7 @@ def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: Node
         drains={NODE: a_claim()},
         orders={NODE: an_order()},
         reports={NODE: a_report()},
+        heard={"m1": a_report()},
         runs={RUN: a_run()},
         holds=(a_hold(),),
         allowances={"m1": an_allowance()},

@@ -29,7 +29,7 @@ from lifecycle.model.records import (
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import capacity
-from lifecycle.planning.view import VANISHED_AFTER
+from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
 
@@ -168,20 +168,27 @@ def _closed(run: Run, attempt: Attempt, ended: Ended, receipt: Receipt | None, n
 
 def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Report | None, now: float) -> Run:
     """The attempt of a machine that went without a last word: a lower bound, marked so."""
-    cause = (machine.cause if machine else None) or (report.notice.cause if report and report.notice else None)
     step = report.step if report and report.attempt == attempt.number else None
     attempt = _replace(
         attempt,
         ended_at=(machine.ended_at if machine else None) or now,
         to_step=step,
         outcome=Outcome.INTERRUPTED if attempt.started_at is not None else Outcome.VOID,
-        cause=cause or Cause.HARDWARE,
+        cause=_taken_by(machine, report),
         exact=False,
         receipt=report.receipt if report else None,
         detail=NO_LAST_WORD,
         witnessed=False,
     )
     return _ended(run, attempt, newest(report) if report else None, result=None, now=now)
+
+
+def _taken_by(machine: Machine | None, report: Report | None) -> Cause:
+    """Who ended a machine whose agent had been silent for long, us included, did not end what trained on it."""
+    told = machine.cause if machine else None
+    if machine is not None and machine.ended_at is not None and report is not None and told is Cause.OPERATOR:
+        told = Cause.HARDWARE if machine.ended_at - report.at > SILENT_AFTER else told
+    return told or (report.notice.cause if report and report.notice else None) or Cause.HARDWARE
 
 
 def _ended(run: Run, attempt: Attempt, receipt: Receipt | None, *, result: object, now: float) -> Run:

@@ -27,6 +27,7 @@ from tests.doubles.aws import AwsDouble
 from tests.doubles.bus import Bus
 from tests.doubles.hardware import Machine
 from tests.doubles.kinds.kind import Clients
+from tests.doubles.watch import Watch
 
 EVERY = 0.1
 STOP_WITHIN = 95.0
@@ -56,6 +57,7 @@ class InstanceHost:
         self._aws, self._grace, self._bus = aws, grace, Bus(clients.events)
         self._env = {**_without_ours(os.environ), **aws.env, **env}
         self._machines: dict[str, Machine] = {}
+        self.watch = Watch()
         self._settled: dict[str, str] = {}
         self._busy, self._over = threading.Lock(), threading.Event()
         aws.ec2.after_change = self._depart
@@ -69,6 +71,7 @@ class InstanceHost:
         self._aws.ec2.after_change = None
         for machine in self._machines.values():
             machine.switch_off(for_good=True)
+        self.watch.close()
 
     def machine(self, instance: str) -> Machine:
         """Raises KeyError for a machine that is none of ours."""
@@ -111,6 +114,7 @@ class InstanceHost:
 
     def _advance(self, one: Any) -> None:
         if one.id not in self._machines:
+            self.watch.over("STEADY_INSTANCE_ID", one.id)
             self._machines[one.id] = Machine(self.state, one.id, self._env)
         machine = self._machines[one.id]
         if one.state == "pending":

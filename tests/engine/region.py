@@ -60,6 +60,7 @@ class Region:
         self.engine.serve(lambda: runpy.run_path(str(ROOT / "stacks" / "__main__.py"), run_name="__main__"))
         self.foundation = self._found(folder / "bundle.tar")
         self.host = InstanceHost(aws, self.clients, folder / "machines", self._node)
+        self.host.watch.over("PULUMI_HOME", self.engine.env["PULUMI_HOME"])
 
     def _found(self, bundle: Path) -> Foundation:
         bundle.write_bytes(b"what a real machine would install")

@@ -56,8 +56,9 @@ def test_a_machine_terminated_in_the_console_is_replaced_and_that_is_the_same_to
 
 
 def test_scale_in_and_destroy_typed_by_hand_save_first_and_the_override_loses_one(stage: AwsStage) -> None:
-    stage.trains(nodes=3, step=20, stop={"grace": "4s"})
-    stage.declare(nodes=2, train=LONG, stop={"grace": "4s"})
+    saves_when_asked = {"arguments": ("--save-every", "0"), "checkpoint": {"every": "10m"}, "stop": {"grace": "4s"}}
+    stage.trains(nodes=3, step=20, **saves_when_asked)
+    stage.declare(nodes=2, train=LONG, **saves_when_asked)
     assert f"{stage.fleet}/t/2: its run is stopped, saved at step" in made(stage.pulumi_up()).output
     stuck = stage.instance(1)
     os.kill(stage.trainer_pid(stuck), signal.SIGSTOP)

@@ -177,6 +177,13 @@ def test_without_a_word_of_the_provider_the_notice_is_the_cause() -> None:
     assert last(training(machines=(gone,), reports={NODE: report})).cause is Cause.MAINTENANCE
 
 
+@pytest.mark.parametrize(("silence", "cause"), [(10.0, Cause.OPERATOR), (60.0, Cause.HARDWARE)])
+def test_who_ends_a_machine_that_was_silent_for_long_did_not_end_its_attempt(silence: float, cause: Cause) -> None:
+    gone = a_machine(state=InstanceState.TERMINATED, cause=Cause.OPERATOR, ended_at=NOW - 3)
+    report = a_report(at=NOW - 3 - silence)
+    assert last(training(machines=(gone,), reports={NODE: report})).cause is cause
+
+
 def test_without_any_word_hardware_is_the_cause() -> None:
     assert last(training(machines=(a_machine(state=InstanceState.TERMINATED),))).cause is Cause.HARDWARE
 

@@ -154,6 +154,14 @@ def test_a_failed_status_check_is_not_healthy() -> None:
     assert conditions(training(machines=(a_machine(impaired=True),))) == [("Healthy", "False", "StatusCheckFailed")]
 
 
+@pytest.mark.parametrize(
+    ("provider", "said"), [("local", "the machine's process is gone"), ("aws", "EC2's checks of the machine fail")]
+)
+def test_a_failed_status_check_is_told_in_the_words_of_its_provider(provider: str, said: str) -> None:
+    observed = training(but(a_spec(), provider=provider), machines=(a_machine(impaired=True),))
+    assert said in [condition.message for condition in node(observed).conditions]
+
+
 def test_a_machine_that_is_off_is_not_judged() -> None:
     off = a_machine(state=InstanceState.STOPPED, impaired=True)
     assert "Healthy" not in [kind for kind, _, _ in conditions(training(machines=(off,)))]

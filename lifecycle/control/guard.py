@@ -179,7 +179,7 @@ class LastGuard:
         observed = self._observe(instance)
         machine = next(iter(observed.machines or ()), None)
         if machine is None:
-            self._must_be_silent(observed, name, instance)
+            self._must_be_gone(observed, name, instance)
             return None
         if not machine.live or machine.ending:
             return None
@@ -187,9 +187,18 @@ class LastGuard:
             raise self._retagged(name, instance, f"its tags say that it is {machine.node}'s")
         return next(view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
 
-    def _must_be_silent(self, observed: Observed, name: NodeName, instance: str) -> None:
-        """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life."""
+    def _must_be_gone(self, observed: Observed, name: NodeName, instance: str) -> None:
+        """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life.
+
+        Of one that is on no record here its absence says nothing: this is another foundation's tracker.
+        """
         report = observed.report(str(name), instance)
+        claims = self._tracker.history_of(self._fleet, str(name))
+        if report is None and all(claim.instance != instance for claim in claims):
+            raise GuardRefused(
+                f"{name}: {instance} is not deleted: nothing is on record of it here",
+                fix="is `aws:region` the one that this stack was made in? `pulumi config set aws:region ...`",
+            )
         if report is not None and report.instance == instance:
             heard = self._clock.now() - report.at
             if heard < VANISHED_AFTER:

@@ -140,6 +140,13 @@ def test_a_machine_that_is_listed_no_longer_and_whose_agent_speaks_is_not_delete
     assert "put them back" in refused.value.fix
 
 
+def test_a_machine_that_another_foundations_tracker_would_know_is_not_taken_for_gone(room: Room) -> None:
+    room.is_as(training(machines=(), incarnations={}, reports={}))
+    with pytest.raises(GuardRefused, match="m1 is not deleted: nothing is on record of it here") as refused:
+        a_guard(room).before_delete(NODE, "m1")
+    assert "aws:region" in refused.value.fix
+
+
 def test_a_machine_that_wears_another_nodes_tags_is_not_taken_for_gone(room: Room) -> None:
     room.is_as(training(machines=(a_machine(node="f/t/1"),), incarnations={}))
     heard(room)

@@ -107,9 +107,10 @@ class PulumiProvisioner:
         return {}
 
     def _strays(self, fleet: str, kept: Mapping[str, str]) -> Mapping[str, Machine]:
-        """Live machines that the state does not know, by node."""
-        live = (each for each in self._machines(fleet) if each.live and not each.ending)
-        return {each.node: each for each in live if each.id not in kept.values()}
+        """Live machines that the state does not know, by node; of nodes whose own lives none is looked at."""
+        live = [each for each in self._machines(fleet) if each.live and not each.ending]
+        ids = {each.id for each in live}
+        return {each.node: each for each in live if kept.get(urn_name(each.node)) not in ids}
 
     def _focused(self, work: Workspace, placements: Sequence[Placement]) -> Ran:
         """Only these nodes are read, made, changed or ended; what they need is registered, and stays as it is."""

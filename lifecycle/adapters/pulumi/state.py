@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from lifecycle.adapters.pulumi.events import INSTANCE
+from lifecycle.adapters.pulumi.events import INSTANCE, STAKE
 
 Deployment = Mapping[str, Any]
+
+HOOKS = {
+    "AfterCreate": ["steady-made"],
+    "AfterDelete": ["steady-ended"],
+    "BeforeCreate": ["steady-claim"],
+    "BeforeDelete": ["steady-drain"],
+    "BeforeUpdate": ["steady-in-place"],
+    "OnError": ["steady-refused"],
+}
+"""What the engine keeps of an instance's hooks, by the names of `stacks/hooks.py`: without, nothing guards it."""
 
 
 def name_of(urn: str) -> str:
@@ -37,11 +47,21 @@ def unfinished(state: Deployment) -> set[str]:
 
 
 def taken_up(state: Deployment, resource: Mapping[str, Any], instance: str, incarnation: int) -> dict[str, Any]:
-    """The state with the resource that the engine would create, as the one that has this id."""
+    """The state with the resource that the engine would create, as the one that has this id.
+
+    Guarded, and standing on all that it needs to save: what comes next may be somebody's `destroy`.
+    """
     mine = {key: resource[key] for key in ("urn", "custom", "type", "parent", "inputs", "provider")}
-    entry = {**mine, "id": instance, "outputs": resource["inputs"], "replacementTrigger": incarnation}
+    known = {"id": instance, "outputs": resource["inputs"], "replacementTrigger": incarnation}
+    entry = {**mine, **known, "dependencies": _shared(state), "resourceHooks": HOOKS}
     rest = [each for each in state.get("resources", ()) if each["urn"] != resource["urn"]]
     return {**state, "resources": [*rest, entry]}
+
+
+def _shared(state: Deployment) -> list[str]:
+    """What every machine stands on."""
+    found = (each for each in state.get("resources", ()) if each["type"].startswith("aws:"))
+    return [each["urn"] for each in found if each["type"] != INSTANCE and name_of(each["urn"]) != STAKE]
 
 
 def cleared(state: Deployment, names: Collection[str] | None) -> dict[str, Any]:

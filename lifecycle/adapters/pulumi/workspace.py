@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,12 @@ PROJECT = "steadyfleet"
 BEAT_EVERY = 10.0
 _LIMIT = 30 * 60.0
 """Seconds one update may take; the slowest wait of AWS's provider is 20 minutes."""
+
+_UNHEARD = 45.0
+"""Seconds without a beat that was written down, after which it is ended: before others take it for dead."""
+
+_ANSWER = 300.0
+"""Seconds that a command which only looks may take."""
 
 _LAST_WORDS = 60.0
 """Seconds between asking the CLI to end and killing it."""
@@ -128,9 +135,12 @@ class Workspace:
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self._cli, *words, "--non-interactive"]
-        return subprocess.run(
-            command, cwd=self.folder, env=self._env(), capture_output=True, text=True, timeout=300, check=False
-        )
+        how: dict[str, Any] = {"cwd": self.folder, "env": self._env(), "capture_output": True, "text": True}
+        try:
+            return subprocess.run(command, **how, timeout=_ANSWER, check=False)
+        except subprocess.TimeoutExpired:
+            said = f"no answer in {_ANSWER:.0f}s to `pulumi {' '.join(words[:2])}`"
+            raise explained(self.stack, said) from None
 
     def _checked(self, done: subprocess.CompletedProcess[str]) -> str:
         if done.returncode:
@@ -148,13 +158,16 @@ def _release(process: subprocess.Popen[bytes]) -> None:
 
 
 def _await(process: subprocess.Popen[bytes], beat: Callable[[int], None]) -> None:
-    for _ in range(int(_LIMIT / BEAT_EVERY)):
+    """It goes on while a beat is not heard, but not so long that its lock may be broken while it works."""
+    began = heard = time.monotonic()
+    while time.monotonic() - began < _LIMIT and time.monotonic() - heard < _UNHEARD:
         try:
             process.wait(BEAT_EVERY)
             return
         except subprocess.TimeoutExpired:
-            with suppress(SteadyError):  # it goes on, whoever hears of it
+            with suppress(SteadyError):
                 beat(process.pid)
+                heard = time.monotonic()
     _end(process)
 
 

@@ -207,9 +207,12 @@ class AwsStage(Stage):
     def instance(self, index: int = 0) -> str:
         return self.live()[f"{self.fleet}/t/{index}"]
 
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run's history, in the order of its nodes: one command for all."""
+        return sorted(self.document("history", self.fleet)["runs"], key=lambda run: str(run["run"]))
+
     def run(self, index: int = 0) -> dict[str, Any]:
-        runs = self.document("history", self.fleet)["runs"]
-        return next(dict(run) for run in runs if run["run"].endswith(f".{index}"))
+        return self.runs()[index]
 
     def step(self, index: int = 0) -> int:
         """The step the trainer of this node says it is at; 0 before its first."""

@@ -25,9 +25,11 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 def test_three_spot_nodes_made_by_hand_train_and_a_tick_has_nothing_to_change(stage: AwsStage) -> None:
     stage.trains(nodes=3).settled()
-    for index, instance in enumerate(stage.instances()):
-        node = stage.node(index)
-        assert (node["state"], node["instance"]) == ("running", instance)
+    shown = stage.document("status", stage.fleet)["fleets"][0]["nodes"]
+    assert [(node["state"], node["instance"]) for node in shown] == [
+        ("running", each) for each in stage.instances()
+    ]
+    for instance in stage.instances():
         assert stage.region.console.described(instance)["InstanceLifecycle"] == "spot"
         assert {*tags.IDENTITY} <= {*stage.region.console.tags(instance)}
     stage.region.aws.calls.clear()
@@ -52,7 +54,8 @@ def test_a_machine_terminated_in_the_console_is_replaced_and_that_is_the_same_to
     with stage.changes() as changed:
         stage.settled()
     assert changed == []
-    assert (stage.run()["attempts"][0]["cause"], stage.run()["attempts"][1]["from_step"] > 0) == ("operator", True)
+    first, second = stage.run()["attempts"]
+    assert (first["cause"], second["from_step"] > 0) == ("operator", True)
 
 
 def test_scale_in_and_destroy_typed_by_hand_save_first_and_the_override_loses_one(stage: AwsStage) -> None:
@@ -72,7 +75,7 @@ def test_scale_in_and_destroy_typed_by_hand_save_first_and_the_override_loses_on
     made(stage.pulumi_destroy())
     assert (stage.live(), stage.region.engine.resources()) == ({}, {})
     stage.tick()
-    assert [bool(stage.run(index)["attempts"][0]["forced"]) for index in range(3)] == [False, True, False]
+    assert [bool(run["attempts"][0]["forced"]) for run in stage.runs()] == [False, True, False]
 
 
 @contextmanager

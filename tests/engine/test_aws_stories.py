@@ -29,9 +29,10 @@ def test_a_spot_interruption_costs_no_step_and_touches_no_other_machine(stage: A
     assert [(op, name) for op, _, name in changed] == [("create", replaced.replace("/", "."))]
     assert {node for node, instance in stage.live().items() if before[node] != instance} == {replaced}
     stage.run_to_the_end()
-    assert [stage.weights(index) for index in range(3)] == [undisturbed(STEPS)] * 3
-    assert [stage.lost(index) for index in range(3)] == [0, 0, 0]
-    assert stage.run()["attempts"][0]["cause"] == "spot"
+    runs = stage.runs()
+    assert [run["result"]["weights"] for run in runs] == [undisturbed(STEPS)] * 3
+    assert [run["lost_steps"] for run in runs] == [{}, {}, {}]
+    assert runs[0]["attempts"][0]["cause"] == "spot"
     assert stage.region.console.state(foreign) == "running"
 
 
@@ -41,11 +42,10 @@ def test_a_whole_life_by_steady_alone(stage: AwsStage) -> None:
     wait_until(lambda: stage.live() and stage.step() > 20, "it trains")
     stage.region.host.notice(stage.instance(), lead=6.0)
     assert controller.wait(120) == 0
-    assert (stage.weights(), stage.lost(), len(stage.run()["attempts"])) == (undisturbed(STEPS), 0, 2)
     stage.steady("destroy", str(stage.spec), "--yes")
-    assert stage.live() == {}
-    assert stage.fleet not in stage.stacks()
-    assert stage.weights() == undisturbed(STEPS)
+    assert (stage.live(), stage.fleet in stage.stacks()) == ({}, False)
+    (run,) = stage.runs()
+    assert (run["result"]["weights"], run["lost_steps"], len(run["attempts"])) == (undisturbed(STEPS), {}, 2)
 
 
 def test_a_machine_that_breaks_is_replaced_and_its_loss_is_a_lower_bound(stage: AwsStage) -> None:
@@ -59,8 +59,7 @@ def test_a_machine_that_breaks_is_replaced_and_its_loss_is_a_lower_bound(stage: 
         lambda: not {broken, silent} & {*stage.instances()} and len(stage.live()) == 2, "both are replaced"
     )
     stage.tick_until(lambda: stage.step(0) > 60 and stage.step(1) > 60, "both train on")
-    for index in range(2):
-        run = stage.run(index)
+    for run in stage.runs():
         assert (run["attempts"][0]["cause"], run["lost_steps_exact"]) == ("hardware", False)
         assert run["attempts"][1]["from_step"] > 0
 
@@ -109,5 +108,5 @@ def test_nodes_and_controller_ride_out_services_that_fail_for_a_while(stage: Aws
                     stage.tick()
     assert stage.tick(times=2).record.errors == ()
     stage.run_to_the_end()
-    assert stage.weights() == undisturbed(STEPS)
-    assert (stage.lost(), len(stage.run()["attempts"])) == (0, 1)
+    (run,) = stage.runs()
+    assert (run["result"]["weights"], run["lost_steps"], len(run["attempts"])) == (undisturbed(STEPS), {}, 1)

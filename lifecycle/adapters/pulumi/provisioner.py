@@ -135,11 +135,12 @@ class PulumiProvisioner:
         wanted = self._wanted(work, [each.node for each in found])
         mended = state.cleared(work.export() or {}, cut)
         for each in found:
-            mended = state.taken_up(mended, wanted[each.node], strays[each.node].id, each.incarnation)
+            if resource := wanted.get(each.node):
+                mended = state.taken_up(mended, resource, strays[each.node].id, each.incarnation)
         self._import(work, mended)
 
-    def _wanted(self, work: Workspace, nodes: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The resources that an update would create for these nodes."""
+    def _wanted(self, work: Workspace, nodes: Sequence[str]) -> Mapping[str, Mapping[str, Any] | None]:
+        """The resources that an update would create for these nodes, where it would."""
         if not nodes:
             return {}
         targets = [f"--target=**{INSTANCE}::{urn_name(node)}" for node in nodes]

@@ -102,6 +102,11 @@ class PulumiProvisioner:
         standing = work.export()
         if standing is not None:
             return standing
+        if any(machine.live for machine in self._machines(work.stack)):
+            raise GuardRefused(
+                f"{work.stack} has machines, and no stack in this Pulumi backend: nothing was made or ended",
+                fix=f"`pulumi login` to the one it was made in; if that is lost, `pulumi stack init {work.stack}`",
+            )
         self._checked(work, self._run(work, ["stack", "init", "--no-select"]))
         self._share(work, {})
         return {}

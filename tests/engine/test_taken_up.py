@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lifecycle.model.errors import GuardRefused
 from tests.engine.yard import Yard
 
 pytestmark = pytest.mark.engine
@@ -37,6 +39,14 @@ def test_what_is_taken_up_is_guarded_before_any_update_has_seen_it(yard: Yard, m
     kept = yard.engine.resources_of(INSTANCE)
     assert kept["f.t.1"]["resourceHooks"] == kept["f.t.0"]["resourceHooks"]
     assert set(kept["f.t.1"]["dependencies"]) == set(kept["f.t.0"]["dependencies"])
+
+
+def test_a_fleet_gets_no_second_stack_in_another_backend(yard: Yard, tmp_path: Path, monkeypatch: Any) -> None:
+    yard.made(0)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", tmp_path.as_uri())
+    with pytest.raises(GuardRefused, match="f has machines, and no stack in this Pulumi backend"):
+        yard.converge(1)
+    assert sorted(yard.live()) == [0]
 
 
 def test_a_copy_is_not_taken_up_in_the_place_of_a_machine_that_lives(yard: Yard) -> None:

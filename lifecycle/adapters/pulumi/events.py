@@ -79,9 +79,9 @@ class Ran:
         ended = [step.op for step in self.of(name) if step.kind == "resOutputsEvent"]
         return bool(ended) and ended[-1] in (_SETTLED if present else DELETES)
 
-    def wanted(self, name: str) -> Mapping[str, Any]:
-        """The resource that the engine would create under this name; of a preview."""
-        return next(step.now for step in self.of(name) if step.op in CREATES)
+    def wanted(self, name: str) -> Mapping[str, Any] | None:
+        """The resource that the engine would create under this name, if any; of a preview."""
+        return next((step.now for step in self.of(name) if step.op in CREATES), None)
 
     def done(self) -> Iterator[tuple[str, str]]:
         """(logical name of an instance or nothing, what was done), for the journal."""

@@ -102,6 +102,11 @@ class PulumiProvisioner:
         standing = _here(work)
         if standing is not None:
             return standing
+        if any(machine.live for machine in self._machines(work.stack)):
+            raise GuardRefused(
+                f"{work.stack} has machines, and no stack in this Pulumi backend: nothing was made or ended",
+                fix=f"`pulumi login` to the one it was made in; if that is lost, `pulumi stack init {work.stack}`",
+            )
         self._checked(work, self._run(work, ["stack", "init", "--no-select"]))
         self._share(work, {})
         return {}
@@ -135,11 +140,12 @@ class PulumiProvisioner:
         wanted = self._wanted(work, [each.node for each in found])
         mended = state.cleared(work.export() or {}, cut)
         for each in found:
-            mended = state.taken_up(mended, wanted[each.node], strays[each.node].id, each.incarnation)
+            if resource := wanted.get(each.node):
+                mended = state.taken_up(mended, resource, strays[each.node].id, each.incarnation)
         self._import(work, mended)
 
-    def _wanted(self, work: Workspace, nodes: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The resources that an update would create for these nodes."""
+    def _wanted(self, work: Workspace, nodes: Sequence[str]) -> Mapping[str, Mapping[str, Any] | None]:
+        """The resources that an update would create for these nodes, where it would."""
         if not nodes:
             return {}
         targets = [f"--target=**{INSTANCE}::{urn_name(node)}" for node in nodes]

@@ -79,6 +79,11 @@ def test_a_refusal_is_an_answer_and_silence_is_not(
     assert (found.no_capacity, found.uncertain) == (no_capacity, uncertain)
 
 
+def test_a_preview_that_would_make_nothing_under_a_name_is_no_fault() -> None:
+    same = {"resourcePreEvent": {"metadata": {"op": "same", "urn": URN, "type": INSTANCE}}}
+    assert Ran(0, "", (same, END)).wanted("f.t.0") is None
+
+
 def test_words_of_a_hook_come_without_its_machinery() -> None:
     found = of(
         begun("delete"), wrong('before hook "steady-drain" failed: f/t/0: not saved; stop it'), present=False

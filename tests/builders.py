@@ -11,6 +11,7 @@ import msgspec
 
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
+from lifecycle.model.journal import Tick
 from lifecycle.model.records import (
     Allowance,
     Assignment,
@@ -33,7 +34,6 @@ from lifecycle.model.records import (
     Run,
     Shortage,
     SpecRecord,
-    Tick,
 )
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Machine, Observed

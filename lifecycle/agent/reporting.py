@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.errors import SteadyError
-from lifecycle.model.records import Condition, Entry, EntryKind, Report, Status
+from lifecycle.model.journal import Entry, EntryKind
+from lifecycle.model.records import Condition, Report, Status
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.events import Wake
 from lifecycle.tracker.node import NodeTracker

@@ -9,7 +9,7 @@ from lifecycle.control.loop import AWS, Controller
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.foundation import Foundation
-from lifecycle.model.records import Entry, EntryKind
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.ports.provisioner import Provisioner
 
 

@@ -14,7 +14,7 @@ from lifecycle.cli.context import Context, global_options, pass_context
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
-    from lifecycle.model.records import Entry
+    from lifecycle.model.journal import Entry
     from lifecycle.planning.history import RunShown
     from lifecycle.planning.status import FleetStatus
 
@@ -109,7 +109,7 @@ def why(context: Context, node: str, limit: int) -> int:
 
 def _told(entries: tuple[Entry, ...]) -> list[str]:
     """One line per action: an intent and its outcome are told together."""
-    from lifecycle.model.records import EntryKind
+    from lifecycle.model.journal import EntryKind
 
     outcomes = {entry.op for entry in entries if entry.kind is EntryKind.OUTCOME}
     unfinished = [e for e in entries if e.kind is EntryKind.INTENT and e.op not in outcomes]

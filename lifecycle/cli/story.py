@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.context import Context
-from lifecycle.model.records import Entry, EntryKind
+from lifecycle.model.journal import Entry, EntryKind
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control

@@ -15,8 +15,9 @@ import msgspec
 
 from lifecycle.model import plan as steps
 from lifecycle.model.errors import LostLease, SteadyError
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Action, Facts, Plan
-from lifecycle.model.records import Entry, EntryKind, Incarnation, Placement, Shortage
+from lifecycle.model.records import Incarnation, Placement, Shortage
 from lifecycle.planning import capacity
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute

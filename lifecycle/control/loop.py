@@ -15,8 +15,9 @@ from lifecycle.control.observe import observe, with_receipts
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.errors import LostLease, SteadyError, TimedOut, Unreadable
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.journal import Tick
 from lifecycle.model.plan import Plan, Share, Waiting
-from lifecycle.model.records import SpecRecord, Tick
+from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
 from lifecycle.planning.settle import apply_facts, settle

@@ -15,11 +15,10 @@ from lifecycle.control.observe import observe
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.records import (
     Allowance,
     Desired,
-    Entry,
-    EntryKind,
     Hold,
     HoldKind,
     Order,

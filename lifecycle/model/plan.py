@@ -12,10 +12,10 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.journal import Entry
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
-    Entry,
     Hold,
     Incarnation,
     Order,

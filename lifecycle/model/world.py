@@ -8,6 +8,7 @@ import msgspec
 
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Tick
 from lifecycle.model.records import (
     Allowance,
     DrainClaim,
@@ -21,7 +22,6 @@ from lifecycle.model.records import (
     Run,
     Shortage,
     SpecRecord,
-    Tick,
 )
 from lifecycle.model.states import LIVE, Cause, InstanceState
 

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
     Attempt,
     Ended,
-    Entry,
-    EntryKind,
     HoldKind,
     Incarnation,
     Outcome,

@@ -10,8 +10,16 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lifecycle.model.fleet import OnCompletion, WithoutCheckpoint
+from lifecycle.model.journal import Tick
 from lifecycle.model.node import AskMode, Demand
-from lifecycle.model.records import Desired, DrainClaim, Ended, Notice, Order, Outcome, Tick
+from lifecycle.model.records import (
+    Desired,
+    DrainClaim,
+    Ended,
+    Notice,
+    Order,
+    Outcome,
+)
 from lifecycle.model.states import Cause
 
 ABANDONED_AFTER = 900.0

@@ -9,11 +9,11 @@ import msgspec
 
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
+from lifecycle.model.journal import Entry, Tick
 from lifecycle.model.records import (
     Allowance,
     Attempt,
     DrainClaim,
-    Entry,
     Hold,
     Incarnation,
     Order,
@@ -24,7 +24,6 @@ from lifecycle.model.records import (
     Run,
     Shortage,
     SpecRecord,
-    Tick,
 )
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard, Row, Table

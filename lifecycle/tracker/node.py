@@ -5,7 +5,14 @@ from __future__ import annotations
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict
 from lifecycle.model.ids import NodeName
-from lifecycle.model.records import DrainClaim, Entry, Incarnation, Order, Receipt, Report, Tick
+from lifecycle.model.journal import Entry, Tick
+from lifecycle.model.records import (
+    DrainClaim,
+    Incarnation,
+    Order,
+    Receipt,
+    Report,
+)
 from lifecycle.ports.tracker import Table
 from lifecycle.tracker import rows
 

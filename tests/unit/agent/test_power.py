@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import OnCompletion
-from lifecycle.model.records import Desired, Tick
+from lifecycle.model.journal import Tick
+from lifecycle.model.records import Desired
 from lifecycle.planning import wants
 from lifecycle.planning.wants import ABANDONED_AFTER
 from tests.builders import NOW, a_receipt, an_assignment, an_order

@@ -19,8 +19,9 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.codec import decode
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Action, Kind, Plan, Reason, Step
-from lifecycle.model.records import Entry, EntryKind, Report, Shortage, SpecRecord
+from lifecycle.model.records import Report, Shortage, SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.ports.checkpoints import Digest, Moved
 from lifecycle.ports.tracker import Guard, Table

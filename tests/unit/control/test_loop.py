@@ -10,8 +10,9 @@ import pytest
 from lifecycle.control.loop import LOCAL, Ticked
 from lifecycle.model.errors import LeaseHeld, LostLease, TimedOut
 from lifecycle.model.fleet import Market
+from lifecycle.model.journal import EntryKind
 from lifecycle.model.plan import Plan, Waiting
-from lifecycle.model.records import Desired, EntryKind, HoldKind
+from lifecycle.model.records import Desired, HoldKind
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from tests.builders import (

@@ -11,7 +11,14 @@ from lifecycle.control.operator import Operator
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.ids import NodeName
-from lifecycle.model.records import Desired, EntryKind, Hold, HoldKind, Phase, SpecRecord
+from lifecycle.model.journal import EntryKind
+from lifecycle.model.records import (
+    Desired,
+    Hold,
+    HoldKind,
+    Phase,
+    SpecRecord,
+)
 from lifecycle.model.states import InstanceState, RunState
 from tests.builders import (
     NODE,

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lifecycle.model.errors import LostLease
+from lifecycle.model.journal import EntryKind
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Label, Share
-from lifecycle.model.records import EntryKind, Incarnation
+from lifecycle.model.records import Incarnation
 from lifecycle.model.states import InstanceState
 from lifecycle.ports.provisioner import Outcome
 from tests.builders import NODE, NOW, a_claim, a_machine, a_placement, a_shortage, an_incarnation, but

@@ -6,7 +6,8 @@ import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.model.errors import Conflict, LostLease
-from lifecycle.model.records import Allowance, Entry, EntryKind, Tick
+from lifecycle.model.journal import Entry, EntryKind, Tick
+from lifecycle.model.records import Allowance
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker

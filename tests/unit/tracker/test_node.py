@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
-from lifecycle.model.records import Entry, EntryKind
+from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import NODE, NOW, RUN, a_claim, a_receipt, a_report, an_incarnation, an_order, but

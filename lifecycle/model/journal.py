@@ -1,0 +1,47 @@
+"""The journal's lines, and the record that every tick leaves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from lifecycle.model.records import Record
+
+
+class EntryKind(StrEnum):
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    OBSERVED = "observed"
+    COMMAND = "command"
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """A line of the journal. An intent and its outcome share `op`."""
+
+    at: float
+    kind: EntryKind
+    what: str
+    node: str | None = None
+    run: str | None = None
+    op: str | None = None
+    cause: str = ""
+    evidence: str = ""
+    result: str = ""
+
+
+class Tick(Record, frozen=True, kw_only=True):
+    """The record a tick leaves, whether or not it acted."""
+
+    fleet: str
+    at: float
+    by: str
+    generation: int
+    actions: int
+    refused: int
+    waiting: int
+    errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What could not be looked at, and stopped nothing."""
+    shared: tuple[str, ...] = ()
+    """What the machines share and is not as declared, when that was last asked for."""
+    seconds: float = 0.0
+    nodes_seen: int = 0

@@ -65,11 +65,12 @@ class LastGuard:
         until `made` or `refused` answers it.
         """
         standing = self._standing(placement.node, placement.incarnation)
-        if standing is not None and used(standing):
-            raise self._used(placement, standing.instance or "its machine, which has ended")
         existing = self._machine_of(placement)
         if existing is not None:
+            self._amend(placement.node, placement.incarnation, tried_at=self._clock.now())
             raise self._used(placement, existing.id)
+        if standing is not None and used(standing):
+            raise self._used(placement, standing.instance or "its machine, which has ended")
         if standing is not None:
             self._answered(standing)
         self._tracker.place(self._fleet, placement, None)
@@ -97,7 +98,7 @@ class LastGuard:
             self._tracker.put_incarnation(self._fleet, msgspec.structs.replace(standing, **known), None)
 
     def _machine_of(self, placement: Placement) -> Machine | None:
-        """Made by a predecessor whose answer was lost."""
+        """One that the stack does not know: its answer was lost, or the state. Marked, the loop takes it up."""
         same = (placement.node, placement.incarnation)
         machines = self._compute.machines(self._fleet)
         return next((m for m in machines if m.live and (m.node, m.incarnation) == same), None)

@@ -9,8 +9,10 @@ import pytest
 
 from lifecycle.control.guard import LOOK_EVERY, UNKNOWN_FOR, LastGuard
 from lifecycle.model.errors import GuardRefused
+from lifecycle.model.plan import Kind
 from lifecycle.model.records import DrainOutcome, Incarnation, Outcome
 from lifecycle.model.states import InstanceState, StopReason
+from lifecycle.planning.mending import ADOPT_AFTER
 from tests.builders import (
     NODE,
     NOW,
@@ -256,6 +258,16 @@ def test_a_machine_whose_making_was_never_confirmed_is_not_made_twice(room: Room
     with pytest.raises(GuardRefused, match="taken by m1"):
         a_guard(room).before_create(a_placement())
     assert room.seen().placements == {}
+
+
+def test_a_machine_that_the_stack_does_not_know_is_taken_up_by_the_loop(room: Room) -> None:
+    room.is_as(training())
+    with pytest.raises(GuardRefused, match="is taken by m1"):
+        a_guard(room).before_create(a_placement())
+    room.clock.pass_by(ADOPT_AFTER)
+    heard(room)
+    (action,) = room.controller().look("f")[1].actions
+    assert (action.kind, action.node) == (Kind.ADOPT, NODE)
 
 
 # ---- changing ------------------------------------------------------------------------------------

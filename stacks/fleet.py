@@ -25,7 +25,7 @@ async def declare(
     kept: frozenset[str] = frozenset(),
     stake: stakes.Stake | None = None,
 ) -> dict[str, Any]:
-    """The fleet, or with `nodes` these nodes only and what they depend on. Returns the stack's outputs.
+    """The fleet, or with `nodes` these nodes only and what they depend on. The stack has no outputs.
 
     `kept` are the nodes whose incarnation has had its machine: nothing but another incarnation replaces it.
     Waits for the instances' ids at the end: without it the SDK waits for each of their many outputs in turn.
@@ -43,13 +43,13 @@ async def declare(
         needed=needed,
         hooks=hooks.bound(guard, wanted, machines.forms(spec, user_data)),
     )
-    made = {
-        node: machines.declare(spec, placement, setting, kept=node in kept)
+    made = [
+        machines.declare(spec, placement, setting, kept=node in kept)
         for node, placement in wanted.items()
         if nodes is None or node in nodes
-    }
-    await asyncio.gather(*(instance.id.future() for instance in made.values()))
-    return {"nodes": {node: instance.id for node, instance in made.items()}}
+    ]
+    await asyncio.gather(*(instance.id.future() for instance in made))
+    return {}
 
 
 def placements(spec: FleetSpec, stored: Mapping[str, Placement]) -> dict[str, Placement]:

@@ -15,12 +15,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import commands, listing, living, pure, replacing
+from tests.bench import commands, listing, living, pure, replacing, transfers
 
 Measured = Callable[[Path], Iterator[tuple[str, str, float, float, str]]]
 """(what, unit, seen, goal, note) for each figure of one bench."""
 
-BENCHES: tuple[Measured, ...] = (pure.bench, listing.bench, commands.bench, living.bench, replacing.bench)
+BENCHES: tuple[Measured, ...] = (
+    pure.bench,
+    listing.bench,
+    commands.bench,
+    living.bench,
+    replacing.bench,
+    transfers.bench,
+)
 
 
 def main() -> int:

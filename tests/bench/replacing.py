@@ -19,17 +19,31 @@ from moto.moto_api._internal import moto_api_backend
 from lifecycle.adapters.aws import described
 from lifecycle.adapters.aws.compute import Ec2Compute
 from lifecycle.adapters.local.table import SqliteTable
+from lifecycle.model.foundation import Foundation
 from lifecycle.model.tags import NODE
 from lifecycle.model.world import Machine
-from tests.doubles.aws import AwsDouble
+from stacks import userdata
+from tests.bench.seed import seed
+from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
 from tests.engine.engine import Engine
-from tests.engine.yard import Yard, a_yard
+from tests.engine.yard import NAMES, Yard, a_yard
 
 T = TypeVar("T")
 FEW, MANY = 10, 500
 ROUNDS = 3
+FOUNDATION = Foundation(
+    owner=NAMES.owner,
+    account=ACCOUNT,
+    region=REGION,
+    bucket=NAMES.bucket,
+    table=NAMES.table,
+    queue=NAMES.queue,
+    queue_url="",
+    boundary=NAMES.boundary_arn,
+)
+"""Of whose machines the user data is: the state holds it twice for each."""
 
 
 class Nearby(Ec2Compute):
@@ -77,7 +91,8 @@ def _measured(folder: Path, cli: Path, nodes: int, measure: Callable[[Yard], T])
         path = f"{cli.parent}:{engine.env['PATH']}"
         stack.enter_context(patch.dict(os.environ, {**engine.env, "PATH": path}))
         yard = a_yard(engine, aws, lambda: PerThread(folder / "tracker.db"), Nearby, nodes=nodes)
-        yard.made(*range(nodes))
+        yard.user_data = userdata.text(FOUNDATION)
+        seed(yard)
         return measure(yard)
 
 

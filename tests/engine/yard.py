@@ -61,6 +61,7 @@ class Yard:
     compute: Ec2Compute
     spec: FleetSpec
     told: list[tuple[str | None, str]] = field(default_factory=list)
+    user_data: str = "#!"
 
     def __post_init__(self) -> None:
         self.engine.stack = "f"
@@ -85,7 +86,8 @@ class Yard:
                 name, self.spec, tracker=self.tracker, compute=self.compute, clock=SystemClock(), by="controller"
             )
             ground = Ground(names=NAMES, boundary=NAMES.boundary_arn)
-            return await fleet.declare(self.spec, ground, self.placed(), guard, user_data="#!", nodes=nodes)
+            placed = self.placed()
+            return await fleet.declare(self.spec, ground, placed, guard, user_data=self.user_data, nodes=nodes)
 
         return declared
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from lifecycle.adapters.pulumi.said import first_error
 
@@ -108,16 +109,15 @@ class Ran:
 
 def read(log: Path) -> tuple[Mapping[str, Any], ...]:
     """The events of a log; a last one that was cut short is left out."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    lines = log.read_bytes().splitlines() if log.exists() else []
     return tuple(event for line in lines if (event := _event(line)) is not None)
 
 
-def _event(line: str) -> Mapping[str, Any] | None:
+def _event(line: bytes) -> Mapping[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
         return None
-    return found
 
 
 def _step(kind: str, metadata: Mapping[str, Any]) -> Step:

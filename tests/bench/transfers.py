@@ -1,4 +1,4 @@
-"""Checkpoints to S3: ours beside boto3's default, against the same double in a process of its own."""
+"""Checkpoints to S3: ours beside boto3's default, into the same sink in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,20 +21,12 @@ from tests.doubles.aws import CREDENTIALS, REGION
 
 SIZE = 1024**3
 ROUNDS = 3
-SERVE = """
-import logging, sys
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-from tests.doubles.aws import AwsDouble
-double = AwsDouble()
-print(double.endpoint, flush=True)
-sys.stdin.read()
-"""
 
 
 @contextmanager
 def _aws() -> Iterator[None]:
-    """An AWS on this machine, found by every client that is made meanwhile."""
-    command = [sys.executable, "-c", SERVE]
+    """An S3 on this machine, found by every client that is made meanwhile."""
+    command = [sys.executable, "-m", "tests.bench.sink"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -57,7 +49,6 @@ def bench(folder: Path) -> Iterator[tuple[str, str, float, float, str]]:
             file.write(block)
     with _aws():
         client = Session(REGION).client("s3")
-        client.create_bucket(Bucket="bench")
         default, store = boto3.client("s3", region_name=REGION), S3Store(client, "bench")
         theirs, ours = [], []
         for _round in range(ROUNDS + 1):

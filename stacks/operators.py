@@ -52,6 +52,8 @@ UNREACHABLE = (
 def controller_machines(names: Names) -> Document:
     """EC2 as the controller may use it: see all, make and touch only what carries our owner's tag.
 
+    Of a machine's identity it may put back what says which node it fills, never whose it is.
+
     Interfaces and spot requests are made by the launch but cannot be tagged by `aws.ec2.Instance`, which tags
     the instance and, by `volume_tags`, its volumes: so those two kinds are launched without a test of tags.
     """
@@ -81,6 +83,23 @@ def controller_machines(names: Names) -> Document:
                 "ForAllValues:StringEquals": {"aws:TagKeys": list(tags.LIFECYCLE)},
                 "Null": {"aws:TagKeys": "false"},
             },
+        ),
+        allow(
+            "PutTagsBack",
+            ["ec2:CreateTags"],
+            [names.ec2("instance")],
+            _owned(names)
+            | {
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["Name", tags.POOL, tags.NODE, tags.INCARNATION]},
+                "Null": {"aws:TagKeys": "false"},
+            },
+        ),
+        allow(
+            "TakeForeignTagsOff",
+            ["ec2:DeleteTags"],
+            [names.ec2("instance")],
+            _owned(names)
+            | {"ForAllValues:StringNotLike": {"aws:TagKeys": "steady:*"}, "Null": {"aws:TagKeys": "false"}},
         ),
         *_node_roles(names),
     )
@@ -205,7 +224,17 @@ def _node_roles(names: Names) -> list[Statement]:
             [names.node_roles],
             {"StringEquals": {"iam:PassedToService": names.ec2_service}},
         ),
-        allow("SeeNodeRoles", ["iam:GetInstanceProfile", "iam:GetRole"], [names.node_roles, names.node_profiles]),
+        allow(
+            "SeeNodeRoles",
+            [
+                "iam:GetInstanceProfile",
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+            ],
+            [names.node_roles, names.node_profiles],
+        ),
     ]
 
 
@@ -228,10 +257,7 @@ def _bounded_roles(names: Names) -> list[Statement]:
             "RolesOfNodes",
             [
                 "iam:DeleteRole",
-                "iam:GetRolePolicy",
-                "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole",
-                "iam:ListRolePolicies",
                 "iam:ListRoleTags",
                 "iam:TagRole",
                 "iam:UntagRole",

@@ -15,6 +15,7 @@ ADMIN, BOUNDARY = f"{IAM}:role/admin", f"{IAM}:policy/steadyfleet-boundary"
 TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
 SAFE = {"ec2:MetadataHttpTokens": "required", "ec2:InstanceProfile": PROFILE}
 CREATING = "RunInstances"
+BOTH = ["Name", "steady:owner"]
 
 
 def launch(**changed: str) -> dict[str, Value]:
@@ -79,8 +80,12 @@ TAGS = (
     Row("controller", True, "ec2:CreateTags", ME, "writes the state", retag("state", "run", "fingerprint")),
     Row("controller", False, "ec2:CreateTags", ME, "gives a machine away", retag("owner")),
     Row("controller", False, "ec2:CreateTags", ME, "moves it to another fleet", retag("state", "fleet")),
-    Row("controller", False, "ec2:CreateTags", ME, "fills another node", retag("node")),
-    Row("controller", False, "ec2:CreateTags", ME, "makes an old machine new", retag("incarnation")),
+    Row("controller", True, "ec2:CreateTags", ME, "puts a node's tags back", retag("pool", "node", "incarnation")),
+    Row("controller", True, "ec2:CreateTags", ME, "and its name", {**tagged(), "aws:TagKeys": ["Name"]}),
+    Row("controller", False, "ec2:CreateTags", ME, "of a foreign machine", retag("node", owner="sf-other")),
+    Row("controller", False, "ec2:CreateTags", ME, "with its owner among them", retag("node", "owner")),
+    Row("controller", True, "ec2:DeleteTags", ME, "takes a stray tag off", {**tagged(), "aws:TagKeys": ["mine"]}),
+    Row("controller", False, "ec2:DeleteTags", ME, "takes one of ours with it", {**tagged(), "aws:TagKeys": BOTH}),
     Row("controller", False, "ec2:CreateTags", ME, "tags a foreign machine", retag("state", owner="sf-other")),
     Row("controller", False, "ec2:CreateTags", ME, "tags an untagged one", retag("state", owner="", fleet="")),
     Row("controller", False, "ec2:CreateTags", ME, "tags without a key in the call", tagged()),
@@ -105,6 +110,8 @@ MACHINES = (
     Row("controller", False, "iam:PutRolePolicy", ROLE, "widens one", {"iam:PermissionsBoundary": BOUNDARY}),
     Row("controller", False, "iam:CreateAccessKey", f"{IAM}:user/eve", "leaves a key behind"),
     Row("controller", True, "iam:GetRole", ROLE, "refreshes what a node depends on"),
+    Row("controller", True, "iam:GetRolePolicy", ROLE, "compares what machines share"),
+    Row("controller", False, "iam:GetRolePolicy", ADMIN, "reads the administrator's"),
 )
 
 STATE = (
@@ -135,7 +142,6 @@ STATE = (
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 LOOSE = {"iam:PermissionsBoundary": f"{IAM}:policy/admin"}
 GROUP_TAGS = requested(ec2__CreateAction="CreateSecurityGroup")
-BOTH = ["Name", "steady:owner"]
 ANY = "deployer with everything"
 
 DEPLOYER = (

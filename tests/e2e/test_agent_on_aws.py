@@ -41,7 +41,7 @@ class Grounds:
         self.folder, self.aws = folder, aws
         self.s3 = s3.beside_a_bucket(aws)
         self.tracker = ControllerTracker(DynamoTable(dynamo.made(aws), dynamo.NAME))
-        self.tracker.claim_incarnation("f", an_incarnation(), None)
+        self.tracker.claim_incarnation("f", an_incarnation(instance=None), None)
         named = {"STEADY_REGION": REGION, "STEADY_TABLE": dynamo.NAME, "STEADY_BUCKET": s3.BUCKET}
         for name, value in named.items():
             monkeypatch.setenv(name, value)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test check engine demo bench docs clean
+.PHONY: help test stories check engine demo bench docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -28,9 +28,12 @@ check: $(STAMP) ## format, lint, types and import rules
 engine: $(STAMP) ## the Pulumi CLI for the tests: the one on PATH, else built once (three minutes, needs Go)
 	$(BIN)/python -m tests.engine.cli
 
-test: check ## everything that must hold; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
+test: check ## what must hold, but for the stories; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
 	-@timeout 900 $(BIN)/python -m tests.engine.cli
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not story"
+
+stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour
+	$(BIN)/pytest -n 2 -m story
 
 bench: $(STAMP) ## the figures of the README's table, measured here
 	$(BIN)/python -m tests.bench

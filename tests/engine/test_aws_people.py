@@ -17,7 +17,7 @@ from lifecycle.model import tags
 from tests.e2e.stage import wait_until
 from tests.engine.region import LONG, PATIENCE, AwsStage, made
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.story]
 
 
 # ---- by hand and by the controller ---------------------------------------------------------------

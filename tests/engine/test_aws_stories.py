@@ -15,7 +15,7 @@ from lifecycle.model.errors import SteadyError
 from tests.e2e.stage import undisturbed, wait_until
 from tests.engine.region import IMAGE, LONG, SOME, STEPS, TYPES, ZONES, AwsStage, made
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.story]
 
 
 def test_a_spot_interruption_costs_no_step_and_touches_no_other_machine(stage: AwsStage) -> None:

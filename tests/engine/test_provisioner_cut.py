@@ -9,7 +9,7 @@ from lifecycle.model.errors import SteadyError
 from tests.builders import but
 from tests.engine.yard import Yard
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.story]
 
 
 def healed(yard: Yard, *nodes: int) -> None:

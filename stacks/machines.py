@@ -12,7 +12,7 @@ from pulumi_aws import ec2
 
 from lifecycle.model import tags
 from lifecycle.model.fleet import FleetSpec, Market, Pool
-from lifecycle.model.ids import NodeName
+from lifecycle.model.ids import NodeName, urn_name
 from lifecycle.model.quantities import Size
 from lifecycle.model.records import Placement
 
@@ -39,11 +39,6 @@ class Setting(NamedTuple):
     user_data: str
     needed: Sequence[pulumi.Resource]
     hooks: pulumi.ResourceHookBinding
-
-
-def urn_name(node: str) -> str:
-    """The logical name of a node's instance: `fleet/pool/0` -> `fleet.pool.0`."""
-    return node.replace("/", ".")
 
 
 def forms(spec: FleetSpec, user_data: str) -> dict[str, str]:

@@ -56,3 +56,8 @@ def epoch_of(prefix: str) -> int:
     """The epoch in a checkpoint's prefix; -1 when it is none of ours."""
     match = re.fullmatch(r"runs/[^/]+/[^/]+/e([0-9]+)-s[0-9]+-[0-9a-f]+", prefix)
     return int(match[1]) if match else -1
+
+
+def urn_name(node: str) -> str:
+    """The logical name of a node's instance in its fleet's stack: `fleet/pool/0` -> `fleet.pool.0`."""
+    return node.replace("/", ".")

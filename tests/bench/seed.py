@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from lifecycle.adapters.pulumi.events import INSTANCE
-from lifecycle.adapters.pulumi.outcomes import urn_name
 from lifecycle.model import tags
+from lifecycle.model.ids import urn_name
 from lifecycle.model.records import Incarnation, Placement
 from lifecycle.planning.placement import effective
 from tests.engine.yard import Yard

@@ -22,6 +22,7 @@ import grpc
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
+from lifecycle.adapters.pulumi.serving import closed
 from tests.doubles.aws import AwsDouble
 from tests.doubles.provider import ProviderDouble
 
@@ -189,21 +190,8 @@ class _Served(LanguageServer):
         try:
             return super().Run(request, context)  # type: ignore[no-untyped-call]
         finally:
-            if self._mine.loop is not None and not self._mine.loop.is_closed():
-                _close(self._mine.loop)
-
-
-def _close(loop: asyncio.AbstractEventLoop) -> None:
-    """Ends what is still going on in the loop, whatever it says, and closes it."""
-    loop.set_exception_handler(lambda *_: None)
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    try:
-        if pending:
-            loop.run_until_complete(asyncio.wait(pending))
-    finally:
-        loop.close()
+            if self._mine.loop is not None:
+                closed(self._mine.loop)
 
 
 def _nothing() -> None:

@@ -21,6 +21,7 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.codec import convert
 from lifecycle.model.errors import SpecError
 from lifecycle.model.foundation import Foundation
+from lifecycle.model.ids import urn_name
 from lifecycle.model.records import Allowance, DrainOutcome, Placement, SpecRecord
 from lifecycle.ports.provisioner import Outcome
 from lifecycle.specfile import load
@@ -28,7 +29,6 @@ from lifecycle.system.processes import myself
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 from stacks.ground import Ground
-from stacks.machines import urn_name
 from tests.builders import but
 from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.provider import ProviderDouble

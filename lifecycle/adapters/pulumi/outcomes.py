@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lifecycle.adapters.pulumi.events import Ran
+from lifecycle.model.ids import urn_name
 from lifecycle.model.records import Placement
 from lifecycle.ports.provisioner import Outcome
 
@@ -30,11 +31,6 @@ _ELSEWHERE = re.compile(r"instance type .* not supported in your requested Avail
 
 _THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException"})
 _REFUSED = re.compile(r"RunInstances,.* StatusCode: (?P<status>\d+),.*? api error (?P<code>[\w.]+): (?P<text>.*)")
-
-
-def urn_name(node: str) -> str:
-    """The logical name of a node's instance, as the program gives it: `fleet/pool/0` -> `fleet.pool.0`."""
-    return node.replace("/", ".")
 
 
 def outcome(placement: Placement, ran: Ran) -> Outcome:

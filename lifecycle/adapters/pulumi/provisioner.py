@@ -10,10 +10,11 @@ from typing import Any
 
 from lifecycle.adapters.pulumi import locks, state
 from lifecycle.adapters.pulumi.events import INSTANCE, STAKE, Ran
-from lifecycle.adapters.pulumi.outcomes import outcome, urn_name
+from lifecycle.adapters.pulumi.outcomes import outcome
 from lifecycle.adapters.pulumi.said import explained
 from lifecycle.adapters.pulumi.workspace import Program, Workspace
 from lifecycle.model.errors import GuardRefused, StackLocked, SteadyError
+from lifecycle.model.ids import urn_name
 from lifecycle.model.records import Placement
 from lifecycle.model.world import Machine
 from lifecycle.ports.clock import Clock

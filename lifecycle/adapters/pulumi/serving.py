@@ -64,11 +64,11 @@ class _Language(LanguageServer):
             return super().Run(request, context)  # type: ignore[no-untyped-call]
         finally:
             while self._loops:
-                _close(self._loops.pop())
+                closed(self._loops.pop())
             self.idle.set()
 
 
-def _close(loop: asyncio.AbstractEventLoop) -> None:
+def closed(loop: asyncio.AbstractEventLoop) -> None:
     """Ends what is still going on in the loop, whatever it says."""
     if loop.is_closed():
         return

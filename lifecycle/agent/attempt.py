@@ -13,8 +13,9 @@ import msgspec
 from lifecycle.agent.courier import Courier, Failed, Restore, Restored, Ship, Shipped
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Conditions, Journal
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.ids import NodeName
-from lifecycle.model.node import Ask, AskMode, Demand, NodeState
+from lifecycle.model.node import Ask, NodeState
 from lifecycle.model.records import (
     Assignment,
     Drained,

@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.demand import Demand
 from lifecycle.model.records import Assignment, Drained, Ended, Receipt, Record
-from lifecycle.model.states import Cause
-
-
-class AskMode(StrEnum):
-    SAVE = "save"
-    SAVE_AND_EXIT = "save-and-exit"
-
-
-class Demand(Record, frozen=True, kw_only=True):
-    """The strictest of what is asked of the trainer now.
-
-    `deadline` is when the machine ends, whatever happens; None where only patience ends, after `grace`.
-    """
-
-    request: str
-    mode: AskMode
-    cause: Cause
-    reason: str
-    grace: float
-    policy: WithoutCheckpoint = WithoutCheckpoint.FORCE
-    deadline: float | None = None
-    drain: str | None = None
 
 
 class Ask(Record, frozen=True, kw_only=True):

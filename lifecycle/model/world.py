@@ -47,6 +47,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ending: bool = False
     """On its way to terminated, and not to be brought back."""
     ended_at: float | None = None
+    address: str = ""
+    """Where other machines of its fleet reach it."""
 
     @property
     def live(self) -> bool:

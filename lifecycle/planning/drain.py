@@ -13,8 +13,9 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import Ask, AskMode, Demand
+from lifecycle.model.node import Ask
 from lifecycle.ports.trainer import LocalCheckpoint, StopRequest
 
 SIGNAL_AFTER = 1.0

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.model.node import Ask, AskMode, NodeState
+from lifecycle.model.demand import AskMode
+from lifecycle.model.node import Ask, NodeState
 from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import OnCompletion, WithoutCheckpoint
 from lifecycle.model.journal import Tick
-from lifecycle.model.node import AskMode, Demand
 from lifecycle.model.records import (
     Desired,
     DrainClaim,

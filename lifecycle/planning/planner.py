@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
-from lifecycle.model.records import Attempt
+from lifecycle.model.records import Attempt, Order
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, labels, mending, presence, shared, training
+from lifecycle.planning import drift, guards, labels, mending, presence, ranks, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -20,15 +20,19 @@ RULES = (
     mending.unanswered,
     presence.absent,
     presence.off,
+    ranks.resized,
+    ranks.bereft,
     presence.missing,
     presence.powered_down,
     presence.outdated,
     mending.unadopted,
     mending.retagged,
     presence.silent,
+    ranks.stranded,
     presence.leaving,
     training.another,
     training.running,
+    ranks.idle,
     training.idle,
 )
 
@@ -76,8 +80,10 @@ def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...
 
 
 def _under_way(observed: Observed, attempt: Attempt) -> bool:
-    """Open, and its order was written: nobody has to know any more where it goes on from."""
-    order = observed.orders.get(attempt.node)
+    """Open, and its orders were written: nobody has to know any more where it goes on from."""
+    return attempt.open and all(_ordered(observed.orders.get(rank.node), attempt) for rank in attempt.ranks)
+
+
+def _ordered(order: Order | None, attempt: Attempt) -> bool:
     assignment = order.assignment if order else None
-    ordered = assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
-    return attempt.open and ordered
+    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)

@@ -87,6 +87,7 @@ class Agent:
         self._keeper = AttemptKeeper(identity.node, trainer, courier, memory, self._conditions, journal, clock)
         self._order: Order | None = None
         self._drain: DrainClaim | None = None
+        self._peers: tuple[Report, ...] = ()
         self._shutdown_at: float | None = None
         self._orphaned = False
         self._read_every, self._read_at = read_every, clock.monotonic()
@@ -140,6 +141,7 @@ class Agent:
         self._read_at = self._clock.monotonic() + self._read_every
         try:
             self._order, self._drain = self._tracker.order(), self._tracker.drain()
+            self._peers = self._heard_of()
             self._abandoned = self._power is not None and self._is_abandoned()
         except SteadyError as error:
             self._conditions.set("TrackerReachable", "ReadFailed", error.what)
@@ -147,6 +149,13 @@ class Agent:
             self._conditions.set("TrackerReachable", "NotUnderstood", str(error))
         else:
             self._conditions.clear("TrackerReachable")
+
+    def _heard_of(self) -> tuple[Report, ...]:
+        """What the other ranks say of the attempt under way."""
+        mine = self.state.assignment
+        if mine is None or len(mine.nodes) < 2:
+            return ()
+        return wants.of_attempt(self._tracker.peers(mine.nodes), mine.run, mine.attempt)
 
     def _is_abandoned(self) -> bool:
         now = self._clock.now()
@@ -181,19 +190,26 @@ class Agent:
             shutdown_at=self._shutdown_at,
             orphaned=self._orphaned,
             grace=assignment.grace if assignment else 0.0,
+            peers=self._peers if assignment else (),
             refused=state.refused,
             answered=state.answered,
         )
 
     def _stand_by(self, around: Surroundings, now: float) -> None:
         assignment = self._ordered()
-        if assignment is not None and wants.may_start(around, now):
+        if assignment is None:
+            return
+        if wants.may_start(around, now):
             self._keeper.accept(assignment, now)
+        elif assignment.nodes and (demand := wants.strictest(around, now)) is not None:
+            self._keeper.decline(assignment, demand.cause)
 
     def _ordered(self) -> Assignment | None:
         """The attempt that the order authorises, unless it was had already."""
         order, ended = self._order, self.state.ended
-        if order is None or order.incarnation != self._identity.incarnation or order.desired is Desired.STOPPED:
+        if order is None or order.incarnation != self._identity.incarnation:
+            return None
+        if order.desired is Desired.STOPPED and order.lost_to is None:
             return None
         assignment = order.assignment
         if assignment is None:
@@ -261,12 +277,18 @@ class Agent:
             answered=state.answered,
             shipping=keeper.shipping,
             notice=_hardest(self._watch.current()),
+            demand=wants.own(self._surroundings(), now) if self._in_gang() else None,
             receipt=state.receipt,
             ended=state.ended,
             drained=state.drained,
             rejected=state.rejected,
             conditions=self._conditions.all(),
         )
+
+    def _in_gang(self) -> bool:
+        ordered = self._order.assignment if self._order else None
+        mine = self.state.assignment or ordered
+        return mine is not None and len(mine.nodes) > 1
 
     def _remember(self, **changes: Any) -> None:
         self._memory.state = msgspec.structs.replace(self.state, **changes)

@@ -44,7 +44,7 @@ def judge(
     outcome, cause = _outcome(asked, exit_code, finished=finished, shutting_down=shutting_down)
     saved = drain.proof(asked, trainee) if asked else None
     step = _reached(trainee, from_step)
-    ended_by_us = asked is not None and asked.terminated_at is not None
+    ended_by_us = asked is not None and asked.terminated_at is not None and not asked.demand.futile
     return Judgement(
         outcome=outcome,
         cause=cause,

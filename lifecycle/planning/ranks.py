@@ -77,9 +77,8 @@ def _stopped_in_place(view: NodeView, attempt: Attempt, fallen: Member) -> Decis
     asked = msgspec.structs.replace(
         training.order_of(view, attempt), desired=Desired.STOPPED, reason=evidence, lost_to=fallen.cause
     )
-    return act(
-        view, Kind.STOP, Reason(cause=fallen.cause or Cause.CONTROLLER, evidence=evidence), Instruct(order=asked)
-    )
+    reason = Reason(cause=fallen.cause or Cause.CONTROLLER, evidence=evidence)
+    return act(view, Kind.STOP, reason, Instruct(order=asked))
 
 
 def idle(view: NodeView) -> Decision | None:
@@ -96,13 +95,9 @@ def idle(view: NodeView) -> Decision | None:
         return wait(view, f"attempt {last.number} to be known as ended on {_named(left)}")
     lacking = [(rank.node, what) for rank in view.gang if (what := _lacks(rank))]
     if lacking:
-        return wait(
-            view, "; ".join(f"{'this node' if node == view.node else node}: {what}" for node, what in lacking[:3])
-        )
-    first = view.gang[0]
-    return (
-        training.start(view, view.pool) if view.node == first.node else wait(view, f"the start with {first.node}")
-    )
+        return wait(view, "; ".join(f"{node}: {what}" for node, what in lacking[:3]))
+    first = view.gang[0].node
+    return training.start(view, view.pool) if view.node == first else wait(view, f"the start with {first}")
 
 
 def _lacks(view: NodeView) -> str:

@@ -170,7 +170,7 @@ def _look(observed: Observed, machines: _Machines, attempt: Attempt) -> _Seen:
 
 
 def _end(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> _End | None:
-    """How it ended: by its agent's word, or because its machine is certainly gone. None: nothing says that it did."""
+    """How it ended: by its agent's word, or because its machine is certainly gone. None: nothing says so."""
     report = seen.report
     ended = report.ended if report else None
     if report and ended is not None and (ended.run, ended.attempt) == (attempt.run, attempt.number):

@@ -85,14 +85,8 @@ def _called_off(view: NodeView) -> Decision:
 
 def _order_again(view: NodeView, attempt: Attempt) -> Decision:
     """Given out, but the order was never written: a controller died between the two."""
-    ordered = ordered_to_a_peer(view, attempt) is not None
-    if (
-        not ordered
-        and attempt.earlier
-        and not view.receipts
-        and view.pool
-        and view.pool.train.resume is not Resume.NEVER
-    ):
+    known = view.receipts or ordered_to_a_peer(view, attempt) is not None
+    if attempt.earlier and not known and view.pool and view.pool.train.resume is not Resume.NEVER:
         return wait(view, "the receipts of its checkpoints: it does not start over for want of an answer")
     reason = Reason(cause=Cause.CONTROLLER, evidence=f"attempt {attempt.number} was given out and not ordered")
     return act(view, Kind.RESUME, reason, Instruct(order=order_of(view, attempt)))

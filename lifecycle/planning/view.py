@@ -151,10 +151,10 @@ def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeV
     declared = spec.nodes() if spec else ()
     shelves = _shelves(observed, now)
     seen = [_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()})]
-    return tuple(_with_gangs(spec, seen))
+    return tuple(_with_gangs(seen))
 
 
-def _with_gangs(spec: FleetSpec | None, seen: list[NodeView]) -> Iterator[NodeView]:
+def _with_gangs(seen: list[NodeView]) -> Iterator[NodeView]:
     """Each view of a gang's rank sees those of the others."""
     gang: dict[str, list[NodeView]] = defaultdict(list)
     for view in seen:

@@ -323,6 +323,7 @@ class AttemptKeeper:
                 request=ask.demand.request if ask and answers else None,
                 rank=_rank(assignment),
                 count=assignment.count,
+                parted=target == self._pace.parted,
             )
         )
 

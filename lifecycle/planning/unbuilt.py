@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.fleet import FleetSpec, Hooks, Mode, Pool, Profile
+from lifecycle.model.fleet import FleetSpec, Hooks, Pool, Profile
 
 Path = tuple[str | int, ...]
 
@@ -25,8 +25,6 @@ def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
 
 
 def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
-    if pool.mode is Mode.GANG:
-        yield ("mode",), "gang runs are"
     if pool.schedule is not None:
         yield ("schedule",), "schedules are"
     if pool.train.profile is not Profile.SCRIPT:

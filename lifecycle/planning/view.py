@@ -70,7 +70,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     owner_is_leaving: bool
     shortages: tuple[Shortage, ...]
     gang: tuple[NodeView, ...] = ()
-    """Of a declared gang: the views of all its ranks, this one among them, in order."""
+    """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
 
     @property
     def node(self) -> str:

@@ -82,6 +82,7 @@ def _machine(instance: Mapping[str, Any], found: Mapping[str, str], node: str, i
         launched_at=instance["LaunchTime"].timestamp(),
         instance_type=instance["InstanceType"],
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
+        address=instance.get("PrivateIpAddress", ""),
         tags=found,
         cause=_cause(instance) if state in _WENT_OFF else None,
         ending=state == SHUTTING_DOWN,

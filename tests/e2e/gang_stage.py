@@ -6,13 +6,14 @@ import functools
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from lifecycle.planning.gangs import port
 from tests.e2e.stage import SEED, Stage
 
 TRAINER = "train_gang.py"
-RANKS, STEPS, STEP_TIME, SAVE_EVERY = 3, 120, 0.04, 40
+RANKS, STEPS, STEP_TIME, SAVE_EVERY = 3, 200, 0.04, 40
 RUN = "f.t.main"
 
 
@@ -50,4 +51,9 @@ class GangStage(Stage):
         return run
 
     def incarnations(self) -> list[int]:
-        return [self.node(index)["incarnation"] for index in range(RANKS)]
+        nodes = self.document("status", self.fleet)["fleets"][0]["nodes"]
+        return [node["incarnation"] for node in sorted(nodes, key=lambda node: node["node"])]
+
+    def wholes(self) -> list[Path]:
+        """The manifests of checkpoints that all ranks have shipped."""
+        return sorted((self.state / "objects").glob("runs/f/*/*/manifest.json"))

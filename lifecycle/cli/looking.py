@@ -191,7 +191,9 @@ def _print_history(context: Context, run: RunShown) -> None:
         ended = f"{attempt.outcome or 'under way'}{f' by {attempt.cause}' if attempt.cause else ''}"
         again = f", {attempt.lost_steps} of them again" if attempt.lost_steps else ""
         detail = f" [{attempt.detail}]" if attempt.detail else ""
-        where = f"{attempt.node} (incarnation {attempt.incarnation}, {attempt.market})"
+        trained = attempt.ranks or (attempt,)
+        machines = ", ".join(f"{each.node} (incarnation {each.incarnation})" for each in trained)
+        where = f"{machines}, {attempt.market}"
         context.show(f"  attempt {attempt.attempt} on {where}: {ended}, {steps}{again}{saved}{detail}")
 
 

@@ -77,6 +77,11 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.name)
 
     @property
+    def rank(self) -> int | None:
+        """Its place in its gang."""
+        return [each.node for each in self.gang].index(self.node) if self.gang else None
+
+    @property
     def claim(self) -> Incarnation | None:
         """The creation claim of the machine in place."""
         number = self.machine.incarnation if self.machine else None

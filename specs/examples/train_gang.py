@@ -162,7 +162,7 @@ def train(args: argparse.Namespace, group: Group, model: Model, done: int) -> bo
     directory = Path(os.environ.get("STEADY_CHECKPOINT_DIR", f"checkpoints-{group.rank}"))
     for step in range(done + 1, args.steps + 1):
         time.sleep(args.step_time)
-        flags = [float(trainer.should_stop(step)), float(trainer.should_save(step))]
+        flags = [float(trainer.should_stop(step - 1)), float(trainer.should_save(step - 1))]
         *summed, stop, asked = group.total([*model.gradient(), *flags])
         model.descend(summed, args.lr)
         if args.journal and group.rank == 0:

@@ -410,3 +410,19 @@ def test_strays_of_an_unreadable_provider_are_unknown(room: Room) -> None:
 def test_destroying_a_record_keeps_its_spec(room: Room) -> None:
     standing = room.apply()
     assert room.operator().destroy("f") == but(standing, destroying=True, generation=2)
+
+
+# ---- gangs ---------------------------------------------------------------------------------------
+
+
+def test_a_gang_does_not_go_on_with_another_number_of_ranks(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    with room.unchanged(), pytest.raises(GuardRefused, match="resize: the gang t would go on") as refused:
+        adopt(room, a_spec(nodes=2, mode="gang"), "fewer", take_over=True, allow_empty=True)
+    assert "pools.t.train.run" in refused.value.fix
+
+
+def test_a_gang_of_another_size_is_another_run(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    record = adopt(room, a_spec(nodes=2, mode="gang", train={"run": "smaller"}), "fewer")
+    assert record.generation == 2

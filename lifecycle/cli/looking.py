@@ -95,19 +95,32 @@ def why(context: Context, node: str, limit: int) -> int:
 
     name = NodeName.parse(node)
     control = context.controls.of_fleet(name.fleet, read_only=True)
-    entries = control.tracker.entries(name.fleet, str(name), limit)
+    nodes = _trained_with(control, name.fleet, str(name))
+    entries = _entries(control, name.fleet, nodes, limit)
     if not entries:
         raise SteadyError(f"nothing is recorded of {name}", fix=f"steady status {name.fleet}")
     if context.json:
         context.document({"node": str(name), "entries": list(entries)})
         return 0
-    for entry in _told(entries):
+    for entry in _told(entries, named=len(nodes) > 1):
         context.show(entry)
     _why_now(context, control, name.fleet, str(name))
     return 0
 
 
-def _told(entries: tuple[Entry, ...]) -> list[str]:
+def _trained_with(control: Control, fleet: str, node: str) -> tuple[str, ...]:
+    """The nodes of its gang; a node of its own alone."""
+    runs = [run for run in control.tracker.observe(fleet).runs.values() if node in run.nodes]
+    return max(runs, key=lambda run: run.since).nodes if runs else (node,)
+
+
+def _entries(control: Control, fleet: str, nodes: tuple[str, ...], limit: int) -> tuple[Entry, ...]:
+    """The last entries about any of these nodes, in the order in which they were written."""
+    found = [place for node in nodes for place in control.tracker.news(fleet, node=node, limit=limit)]
+    return tuple(entry for _, entry in sorted(found, key=lambda told: told[0])[-limit:])
+
+
+def _told(entries: tuple[Entry, ...], *, named: bool = False) -> list[str]:
     """One line per action: an intent and its outcome are told together."""
     from lifecycle.model.journal import EntryKind
 
@@ -120,7 +133,8 @@ def _told(entries: tuple[Entry, ...]) -> list[str]:
         result = "the controller was cut off here" if entry in unfinished else entry.result
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
         parts = [part for part in (entry.cause, entry.evidence, entry.what, result) if part]
-        lines.append(f"{when}  {' → '.join(parts)}")
+        where = f"{entry.node}  " if named else ""
+        lines.append(f"{when}  {where}{' → '.join(parts)}")
     return lines
 
 

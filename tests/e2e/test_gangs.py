@@ -78,4 +78,8 @@ def test_a_replacement_of_one_rank_saves_all(gang: GangStage) -> None:
     assert gang.incarnations() == [1, 2, 1]
     gang.run_to_the_end()
     ends_well(gang)
-    assert [attempt["cause"] for attempt in gang.run()["attempts"]] == ["operator", None]
+    first, second = gang.run()["attempts"]
+    assert (first["cause"], second["cause"]) == ("operator", None)
+    assert [rank["incarnation"] for rank in second["ranks"]] == [1, 2, 1]
+    assert (gang.node(1)["run"]["rank"], gang.node(1)["run"]["ranks"]) == (1, 3)
+    assert "f/t/1  operator → replace by" in gang.steady("why", "f/t/0").stdout

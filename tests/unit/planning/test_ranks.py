@@ -14,7 +14,7 @@ from lifecycle.planning.gangs import port
 from lifecycle.planning.planner import needs_receipts
 from lifecycle.planning.ranks import LINGER
 from lifecycle.planning.settle import apply_facts, settle
-from tests.builders import NOW, a_claim, a_hold, a_notice, an_answer, but
+from tests.builders import NOW, a_claim, a_hold, a_notice, a_record, an_answer, but
 from tests.gang_builders import (
     GANG,
     NODES,
@@ -185,7 +185,7 @@ def test_ranks_that_lost_a_peer_are_ordered_to_stop_where_they_are() -> None:
 
 def test_a_rank_is_ordered_to_stop_once() -> None:
     stopped = {node: an_order_of(i, desired=Desired.STOPPED) for i, node in enumerate(NODES)}
-    assert waits(lost(orders=stopped))[NODES[0]] == "its trainer to be stopped: f/t/2 is gone"
+    assert waits(lost(orders=stopped))[NODES[0]] == "its last word: f/t/2 ended interrupted"
 
 
 def test_a_rank_that_got_no_order_yet_is_ordered_to_stop_as_well() -> None:
@@ -200,6 +200,18 @@ def test_a_rank_that_got_no_order_yet_is_ordered_to_stop_as_well() -> None:
 def test_ranks_that_were_asked_to_save_together_are_left_to_end_by_themselves(ago: float, stopped: bool) -> None:
     observed = told(with_report(gang_trains(), ended(0, at=NOW - ago)))
     assert bool(planned(observed).actions) is stopped
+
+
+def test_a_rank_that_is_to_go_for_good_is_stopped_too() -> None:
+    ending = lost(record=a_record(a_gang_spec(), destroying=True))
+    orders = [s.order for a in planned(ending).actions for s in a.steps if isinstance(s, Instruct)]
+    assert [(order.node, order.desired) for order in orders] == [(node, Desired.STOPPED) for node in NODES[:2]]
+
+
+def test_a_rank_that_fell_silent_is_replaced_in_its_time_all_the_same() -> None:
+    stopped = {node: an_order_of(i, desired=Desired.STOPPED) for i, node in enumerate(NODES)}
+    silent = with_report(lost(orders=stopped), at_work(1, at=NOW - 2000))
+    assert (Kind.REPLACE, NODES[1]) in {(each.kind, each.node) for each in planned(silent).actions}
 
 
 def test_ranks_are_not_stopped_because_one_has_finished() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lifecycle.model.records import Outcome
+from lifecycle.model.states import Cause
 from lifecycle.planning.history import ProofShown, run_shown
 from tests.builders import NODE, NOW, RUN, a_receipt, a_run, an_attempt, an_ended_attempt
+from tests.gang_builders import NODES, a_gang_attempt, a_gang_run, members
 
 NONE: frozenset[str] = frozenset()
 
@@ -64,3 +66,15 @@ def test_a_run_that_never_had_an_attempt_is_shown() -> None:
         type(run)(run=RUN, name="main", pool="t", nodes=(NODE,), state=run.state, since=NOW), (), (), NONE
     )
     assert (empty.attempts, empty.checkpoints) == ((), ())
+
+
+def test_a_gangs_attempt_shows_how_it_ended_on_each_rank() -> None:
+    over = {"outcome": Outcome.INTERRUPTED, "cause": Cause.SPOT}
+    attempt = a_gang_attempt(members=members(r2=over), to_step=130, ended_at=NOW)
+    (shown,) = run_shown(a_gang_run(attempt), (attempt,), (), NONE).attempts
+    assert [(r.node, r.incarnation, r.outcome, r.cause) for r in shown.ranks] == [
+        (NODES[0], 1, None, None),
+        (NODES[1], 1, None, None),
+        (NODES[2], 1, "interrupted", "spot"),
+    ]
+    assert (shown.ended, shown.to_step) == (None, None)

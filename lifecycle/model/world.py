@@ -48,7 +48,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """On its way to terminated, and not to be brought back."""
     ended_at: float | None = None
     address: str = ""
-    """Where other machines of its fleet reach it."""
+    """Where other machines of its fleet reach it; empty: on this computer."""
 
     @property
     def live(self) -> bool:

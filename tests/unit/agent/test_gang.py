@@ -206,6 +206,19 @@ def test_a_stored_part_is_not_stored_again_and_has_no_receipt(hands: Hands) -> N
     assert last.parted
 
 
+def test_a_successor_of_an_agent_that_was_killed_after_its_part_ships_it_once_more(stage: NodeStage) -> None:
+    stage.trainer.starts()
+    stage.trainer.saves(60)
+    stage.step()
+    stage.courier.parts()
+    stage.step()
+    stage.restart()
+    stage.step()
+    again = stage.courier.jobs[-1]
+    assert isinstance(again, Ship)
+    assert (again.checkpoint.step, again.parted) == (60, False)
+
+
 def leaves(hands: Hands, demand: Demand) -> None:
     """It saved as it was asked to and ended; its part is stored, and others' are not."""
     hands.look(demand)

@@ -50,7 +50,7 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
         return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
     seen = views(spec, observed, now)
-    decisions = [decide(view) for view in seen]
+    decisions = ranks.together(seen, [decide(view) for view in seen])
     actions = [*shared.actions(observed, share and spec is not None), *(d.action for d in decisions if d.action)]
     drafted = Plan(
         fleet=observed.fleet,

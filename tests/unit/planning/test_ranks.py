@@ -14,7 +14,7 @@ from lifecycle.planning.gangs import port
 from lifecycle.planning.planner import needs_receipts
 from lifecycle.planning.ranks import LINGER
 from lifecycle.planning.settle import apply_facts, settle
-from tests.builders import NOW, a_claim, a_hold, a_notice, a_placement, a_record, an_answer, but
+from tests.builders import NOW, a_claim, a_hold, a_notice, a_placement, a_record, an_answer, an_incarnation, but
 from tests.gang_builders import (
     GANG,
     NODES,
@@ -106,6 +106,13 @@ def test_no_rank_starts_before_every_rank_can(what: str) -> None:
     waiting = {waiting.node: waiting.what for waiting in plan.waiting}
     assert waiting[NODES[0]].startswith(f"{NODES[1]}: ")
     assert waiting[NODES[2]] == waiting[NODES[0]]
+
+
+def test_no_rank_starts_while_a_peer_has_anything_else_to_do() -> None:
+    doubtful = an_incarnation(node=NODES[1], instance="m1", tried_at=NOW - 100)
+    plan = planned(gang_rests(incarnations={(NODES[1], 1): doubtful}))
+    assert [(each.kind, each.node) for each in plan.actions] == [(Kind.ADOPT, NODES[1])]
+    assert {w.node: w.what for w in plan.waiting}[NODES[0]] == "f/t/1: its adopt"
 
 
 def test_the_other_ranks_start_with_rank_0() -> None:

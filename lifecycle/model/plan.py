@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from lifecycle.model.journal import Entry
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -214,4 +215,5 @@ class Facts(Value, frozen=True, kw_only=True):
     spent: tuple[Hold, ...] = ()
     spent_allowances: tuple[str, ...] = ()
     over: tuple[Shortage, ...] = ()
+    proofs: tuple[SaveProof, ...] = ()
     entries: tuple[Entry, ...] = ()

@@ -24,6 +24,7 @@ from lifecycle.model.records import (
     Receipt,
     Run,
     Shortage,
+    Status,
 )
 from lifecycle.model.world import Machine
 
@@ -169,6 +170,15 @@ class Drift(Value, frozen=True, kw_only=True):
     """Seen in the world, not caused by a change of the spec."""
 
 
+class Save(Value, frozen=True, kw_only=True):
+    """What is known of saving on request in one spot pool: `CheckpointOnStop`, and whether it fits a notice."""
+
+    pool: str
+    status: Status
+    message: str
+    fits: bool
+
+
 class Plan(Value, frozen=True, kw_only=True):
     fleet: str
     generation: int
@@ -176,6 +186,9 @@ class Plan(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    """In force now, the schedules' among them."""
+    saves: tuple[Save, ...] = ()
     labels: tuple[Label, ...] = ()
     """Bookkeeping that is carried out and not printed."""
 

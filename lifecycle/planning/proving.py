@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key
-from lifecycle.model.records import Attempt, DrainOutcome, Ended, HoldKind, Outcome, Report
+from lifecycle.model.fleet import FleetSpec, Market, Pool
+from lifecycle.model.notice import NoticeArithmetic
+from lifecycle.model.plan import Save
+from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key, proven
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import Attempt, Condition, DrainOutcome, Ended, HoldKind, Outcome, Report, Status
 from lifecycle.model.world import Observed
+from lifecycle.planning.attempts import fingerprint
+from lifecycle.planning.moments import utc
 
 
 def proofs(observed: Observed) -> tuple[SaveProof, ...]:
@@ -72,3 +78,47 @@ def _of_an_end(observed: Observed, node: str, ended: Ended, attempt: Attempt) ->
 def _asker(observed: Observed, request: str, cause: str) -> str:
     hold = next((h for h in observed.holds if h.id in request.split(".")), None)
     return f"rehearsal by {hold.by}" if hold and hold.kind is HoldKind.REHEARSE else cause
+
+
+# ---- what is told of them ------------------------------------------------------------------------
+
+
+def condition(key: str, pool: Pool, observed: Observed) -> Condition:
+    """`CheckpointOnStop` of one pool."""
+    proof, applied = observed.proofs.get(key), observed.record.applied_at if observed.record else 0.0
+    status = proven(proof, fingerprint(pool))
+    return Condition(
+        type="CheckpointOnStop",
+        status=status,
+        reason="NotSeen" if status is Status.UNKNOWN or proof is None else proof.outcome.capitalize(),
+        message=_message(proof, status),
+        since=applied if status is Status.UNKNOWN or proof is None else proof.at,
+    )
+
+
+def saves(spec: FleetSpec | None, observed: Observed) -> tuple[Save, ...]:
+    """What is known of saving on request in every spot pool, with the arithmetic of a notice."""
+    pools = sorted(spec.pools.items()) if spec else ()
+    return tuple(
+        _save(f"{observed.fleet}/{name}", pool, observed)
+        for name, pool in pools
+        if pool.market is Market.SPOT and pool.nodes > 0
+    )
+
+
+def _save(key: str, pool: Pool, observed: Observed) -> Save:
+    known = condition(key, pool, observed)
+    seen = observed.proofs.get(key) if known.status is Status.TRUE else None
+    sums = NoticeArithmetic.of(pool.checkpoint, seen)
+    return Save(pool=key, status=known.status, message=f"{known.message}; {sums.sentence()}", fits=sums.fits)
+
+
+def _message(proof: SaveProof | None, status: Status) -> str:
+    if proof is None or status is Status.UNKNOWN:
+        earlier = " with this train section" if proof else ""
+        return f"its trainer has not been seen to save when asked to stop{earlier}; `steady rehearse SPEC` tries it"
+    when = f"({proof.by}, {utc(proof.at)})"
+    if status is Status.TRUE:
+        return f"saved {proof.size or 0:,} bytes in {spoken(proof.seconds or 0.0)} {when}"
+    how = "nothing came in time" if proof.outcome is SaveOutcome.REFUSED else "it ended without a save"
+    return f"asked to save and stop, {how} {when}"

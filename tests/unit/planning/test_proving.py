@@ -11,7 +11,7 @@ from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Status
 from lifecycle.model.states import Cause
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint
-from lifecycle.planning.proving import proofs
+from lifecycle.planning.proving import condition, proofs, saves
 from lifecycle.planning.settle import apply_facts, settle
 from tests.builders import (
     NODE,
@@ -135,3 +135,59 @@ def test_what_is_known_of_a_train_section(proof: SaveProof | None, status: Statu
 
 def test_proofs_are_kept_by_pool() -> None:
     assert pool_key("f/t/10") == "f/t"
+
+
+# ---- what is told of them ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("proof", "told"),
+    [
+        (
+            a_proof(),
+            (
+                "True",
+                "Saved",
+                "saved 1,000 bytes in 3s (operator, 2027-01-15 07:59 UTC)",
+            ),
+        ),
+        (
+            a_proof(outcome=SaveOutcome.REFUSED),
+            ("False", "Refused", "asked to save and stop, nothing came in time (operator, 2027-01-15 07:59 UTC)"),
+        ),
+        (
+            a_proof(outcome=SaveOutcome.FAILED),
+            ("False", "Failed", "asked to save and stop, it ended without a save (operator, 2027-01-15 07:59 UTC)"),
+        ),
+        (
+            a_proof(fingerprint="another"),
+            (
+                "Unknown",
+                "NotSeen",
+                "its trainer has not been seen to save when asked to stop with this train section;"
+                " `steady rehearse SPEC` tries it",
+            ),
+        ),
+    ],
+    ids=["saved", "refused", "failed", "changed"],
+)
+def test_the_condition_of_a_pool_says_what_was_seen(proof: SaveProof, told: tuple[str, str, str]) -> None:
+    found = condition("f/t", a_spec().pools["t"], training(proofs={"f/t": proof}))
+    assert (found.status, found.reason, found.message) == told
+
+
+def test_a_plan_warns_of_a_spot_pool_that_was_not_seen_to_save() -> None:
+    (told,) = saves(a_spec(), training())
+    assert (told.pool, told.status) == ("f/t", Status.UNKNOWN)
+    assert "needs 42s of 120s: detect 2s + save 30s + reserve 10s" in told.message
+
+
+def test_a_plan_counts_with_measured_seconds() -> None:
+    (told,) = saves(a_spec(), training(proofs={"f/t": a_proof(seconds=115.0)}))
+    assert (told.status, told.fits) == (Status.TRUE, False)
+    assert "save and upload 115s (measured)" in told.message
+
+
+@pytest.mark.parametrize("pool", [{"market": "on_demand"}, {"nodes": 0}])
+def test_a_pool_that_gets_no_notices_is_not_spoken_of(pool: dict[str, Any]) -> None:
+    assert saves(a_spec(**pool), training()) == ()

@@ -12,6 +12,7 @@ import msgspec
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
 from lifecycle.model.journal import Tick
+from lifecycle.model.proving import SaveOutcome, SaveProof
 from lifecycle.model.records import (
     Allowance,
     Assignment,
@@ -283,6 +284,23 @@ def a_notice(cause: Cause = Cause.SPOT, *, lead: float | None = 100.0, **changes
         "deadline": None if lead is None else NOW + lead,
     }
     return Notice(**{**fields, **changes})
+
+
+def a_proof(spec: FleetSpec | None = None, **changes: Any) -> SaveProof:
+    """A stop saved step 130 within 3 seconds."""
+    fields = {
+        "pool": "f/t",
+        "fingerprint": fingerprint((spec or a_spec()).pools["t"]),
+        "outcome": SaveOutcome.SAVED,
+        "at": NOW - 2,
+        "by": "operator",
+        "run": RUN,
+        "request": "m1.manual.1",
+        "step": 130,
+        "seconds": 3.0,
+        "size": 1000,
+    }
+    return SaveProof(**{**fields, **changes})
 
 
 def a_tick(**changes: Any) -> Tick:

@@ -73,10 +73,14 @@ def _status(control: Control, fleet: str) -> FleetStatus | None:
 
 def _print_status(context: Context, status: FleetStatus) -> None:
     from lifecycle.cli.tables import rendered, status_table
+    from lifecycle.planning.holds import line
 
     context.show(f"{status.fleet}: {status.sentence}")
     for hold in status.holds:
-        context.show(f"held: {hold.node or status.fleet}: {hold.kind} by {hold.by}: {hold.reason}")
+        context.show(f"held: {line(hold)}")
+    for pool in status.pools:
+        for condition in pool.conditions:
+            context.show(f"{pool.pool}: {condition.type}={condition.status}: {condition.message}")
     for condition in status.conditions:
         context.show(f"{condition.reason}: {condition.message}")
     if status.nodes:

@@ -55,6 +55,12 @@ class Executor:
 
     def record(self, facts: Facts) -> None:
         """Writes what the observation settled."""
+        self._learn(facts)
+        self._let_go(facts)
+        for entry in facts.entries:
+            self._tracker.journal(self._fleet, entry)
+
+    def _learn(self, facts: Facts) -> None:
         tracker, fleet, guard = self._tracker, self._fleet, self._guard
         for attempt in facts.attempts:
             tracker.put_attempt(fleet, attempt, guard)
@@ -64,6 +70,11 @@ class Executor:
             tracker.put_incarnation(fleet, incarnation, guard)
         for receipt in facts.rejections:
             tracker.reject(fleet, receipt, guard)
+        for proof in facts.proofs:
+            tracker.put_proof(fleet, proof, guard)
+
+    def _let_go(self, facts: Facts) -> None:
+        tracker, fleet, guard = self._tracker, self._fleet, self._guard
         for node in facts.released:
             tracker.release_drain(fleet, node, guard)
         for hold in facts.spent:
@@ -72,8 +83,6 @@ class Executor:
             tracker.spend_allowance(fleet, instance, guard)
         for shortage in facts.over:
             tracker.forget_shortage(fleet, shortage, guard)
-        for entry in facts.entries:
-            tracker.journal(fleet, entry)
 
     def execute(self, plan: Plan, shortages: Sequence[Shortage] = ()) -> tuple[str, ...]:
         """Carries the plan out; returns one line per action that failed. Raises LostLease.

@@ -109,9 +109,11 @@ class Controller:
             observed, notes = self._asked_shared(observed)
         observed, plan = self._planned(observed, desired(observed.record), now, share=share)
         errors = executor.execute(plan, observed.shortages)
-        if upkeep and observed.machines is not None:
-            errors += self._upkeep.tidy(observed, guard)
-        left = self._finish_destroy(executor, observed, plan, guard)
+        left: tuple[str, ...] = ()
+        if observed.suspended(now) is None:
+            if upkeep and observed.machines is not None:
+                errors += self._upkeep.tidy(observed, guard)
+            left = self._finish_destroy(executor, observed, plan, guard)
         plan, errors = _waits_for(plan, left), errors + left
         notes += (self._wake.trouble,) if self._wake.trouble else ()
         seconds = round(self._clock.monotonic() - began, 3)

@@ -27,7 +27,8 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import RunState
 from lifecycle.model.world import Machine
-from lifecycle.planning import guards
+from lifecycle.planning import guards, holds
+from lifecycle.planning.moments import utc
 from lifecycle.planning.strays import Stray, strays
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
@@ -162,9 +163,17 @@ class Operator:
         with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
             if resume:
                 self._allow(node, guard)
-            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE)
+            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE, HoldKind.START)
             self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
             self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
+            self._against_schedule(node, guard)
+
+    def _against_schedule(self, node: NodeName, guard: Guard) -> None:
+        """A node that its schedule stops is kept running until that changes next."""
+        found = holds.scheduled(self._recorded(node.fleet).spec, self._clock.now()).get(node.pool)
+        if found is not None:
+            reason = "`steady start` during a scheduled stop"
+            self._write(guard, node.fleet, HoldKind.START, str(node), reason, until=found.until)
 
     def _allow(self, node: NodeName, guard: Guard) -> None:
         observed = self._tracker.observe(node.fleet)
@@ -221,8 +230,11 @@ class Operator:
         return strays(observe(fleet, self._compute, self._tracker), self._clock.now())
 
     def sweep(self, fleet: str, found: tuple[Stray, ...]) -> tuple[Machine, ...]:
-        """Ends those that nothing speaks for; returns them."""
+        """Ends those that nothing speaks for; returns them. Raises GuardRefused while the fleet is suspended."""
         ended = tuple(stray.machine for stray in found if not stray.spared)
+        suspended = self._tracker.observe(fleet).suspended(self._clock.now())
+        if ended and suspended is not None:
+            raise GuardRefused(f"{fleet}: {holds.in_words(suspended)}", fix=f"steady unsuspend {fleet}")
         for machine in ended:
             self._note(fleet, "sweep", node=machine.node, evidence=f"{machine.id} belongs to no node")
             self._compute.end_stray(machine)
@@ -272,25 +284,39 @@ class Operator:
         until: float | None = None,
     ) -> Hold:
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
-            hold = Hold(
-                id=f"{kind}-{guard.version}",
-                fleet=fleet,
-                kind=kind,
-                node=node,
-                reason=reason,
-                by=self._who,
-                at=self._clock.now(),
-                instance=instance,
-                until=until,
-            )
-            self._tracker.hold(fleet, hold, guard)
-            self._note(fleet, kind, node=node, evidence=reason)
+            return self._write(guard, fleet, kind, node, reason, instance=instance, until=until)
+
+    def _write(
+        self,
+        guard: Guard,
+        fleet: str,
+        kind: HoldKind,
+        node: str | None,
+        reason: str,
+        *,
+        instance: str | None = None,
+        until: float | None = None,
+    ) -> Hold:
+        hold = Hold(
+            id=f"{kind}-{guard.version}",
+            fleet=fleet,
+            kind=kind,
+            node=node,
+            reason=reason,
+            by=self._who,
+            at=self._clock.now(),
+            instance=instance,
+            until=until,
+        )
+        self._tracker.hold(fleet, hold, guard)
+        self._note(fleet, kind, node=node, evidence=f"{reason}{f', until {utc(until)}' if until else ''}")
         return hold
 
     def _lift(self, fleet: str, guard: Guard, which: Callable[[Hold], bool]) -> int:
         lifted = [hold for hold in self._tracker.observe(fleet).holds if which(hold)]
         for hold in lifted:
             self._tracker.lift(fleet, hold, guard)
+            self._note(fleet, f"{hold.kind} lifted", node=hold.node, evidence=hold.reason)
         return len(lifted)
 
     def _note(self, fleet: str, what: str, *, node: str | None = None, evidence: str = "") -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from lifecycle.model.journal import Entry
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -23,6 +24,7 @@ from lifecycle.model.records import (
     Receipt,
     Run,
     Shortage,
+    Status,
 )
 from lifecycle.model.world import Machine
 
@@ -168,6 +170,15 @@ class Drift(Value, frozen=True, kw_only=True):
     """Seen in the world, not caused by a change of the spec."""
 
 
+class Save(Value, frozen=True, kw_only=True):
+    """What is known of saving on request in one spot pool: `CheckpointOnStop`, and whether it fits a notice."""
+
+    pool: str
+    status: Status
+    message: str
+    fits: bool
+
+
 class Plan(Value, frozen=True, kw_only=True):
     fleet: str
     generation: int
@@ -175,6 +186,9 @@ class Plan(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    """In force now, the schedules' among them."""
+    saves: tuple[Save, ...] = ()
     labels: tuple[Label, ...] = ()
     """Bookkeeping that is carried out and not printed."""
 
@@ -214,4 +228,5 @@ class Facts(Value, frozen=True, kw_only=True):
     spent: tuple[Hold, ...] = ()
     spent_allowances: tuple[str, ...] = ()
     over: tuple[Shortage, ...] = ()
+    proofs: tuple[SaveProof, ...] = ()
     entries: tuple[Entry, ...] = ()

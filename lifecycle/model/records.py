@@ -291,6 +291,9 @@ class Ended(Record, frozen=True, kw_only=True):
     spared: int = 0
     result: Any = None
     detail: str = ""
+    request: str | None = None
+    """The ask to save and exit that ended it, put at `asked_at`; None where nobody asked."""
+    asked_at: float | None = None
 
 
 class DrainOutcome(StrEnum):
@@ -347,7 +350,13 @@ class HoldKind(StrEnum):
     STOP = "stop"
     TERMINATE = "terminate"
     REPLACE = "replace"
+    SCHEDULE = "schedule"
+    """Made by the spec; never stored."""
+    START = "start"
+    """Keeps a node running through a scheduled stop."""
     SUSPEND = "suspend"
+    REHEARSE = "rehearse"
+    """One attempt is to save and exit, and the next to go on from there; spent once it has answered."""
     PAUSE = "pause"
     """Written by Ctrl-C in `run`; the next `run` or `apply` lifts it."""
 

@@ -9,6 +9,7 @@ import msgspec
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Tick
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     DrainClaim,
@@ -75,6 +76,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...] = ()
     allowances: Mapping[str, Allowance] = {}
     shortages: tuple[Shortage, ...] = ()
+    proofs: Mapping[str, SaveProof] = {}
+    """What was last seen of saving on request, by `fleet/pool`."""
     shared: tuple[str, ...] = ()
     """What the fleet's machines share and is not as declared, a line each, when that was last asked for."""
     rejections: frozenset[str] = frozenset()

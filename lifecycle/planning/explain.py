@@ -9,8 +9,9 @@ import msgspec
 
 from lifecycle.model.codec import plain
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import SYMBOLS, Action, Converge, Drift, Kind, Plan, Refusal, Waiting
-from lifecycle.model.records import Placement
+from lifecycle.model.plan import SYMBOLS, Action, Converge, Drift, Kind, Plan, Refusal, Save, Waiting
+from lifecycle.model.records import Placement, Status
+from lifecycle.planning import holds
 
 _COUNTED = (Kind.CREATE, Kind.REPLACE, Kind.STOP, Kind.DESTROY)
 _WHEN_ANY = (Kind.UPDATE, Kind.ADOPT, Kind.START, Kind.RESUME, Kind.SAVE)
@@ -21,9 +22,11 @@ def text(plan: Plan) -> str:
     blocks = [
         _block("Observed drift", (_drift(d) for d in plan.drift if d.preexisting)),
         _block("Desired changes", (_drift(d) for d in plan.drift if not d.preexisting)),
+        _block("Held", (f"   = {holds.line(hold)}" for hold in plan.holds)),
         _block("Actions", (_action(action) for action in plan.actions)),
         _block("Refused", (_refusal(refusal) for refusal in plan.refusals)),
         _block("Under way", (_waiting(waiting) for waiting in plan.waiting)),
+        _block("Saves on request", (_save(save) for save in plan.saves)),
     ]
     return "\n".join([*(block for block in blocks if block), summary(plan)])
 
@@ -33,9 +36,11 @@ def document(plan: Plan) -> dict[str, Any]:
     return {
         "fleet": plan.fleet,
         "drift": [plain(drift) for drift in plan.drift],
+        "holds": [plain(hold) for hold in plan.holds],
         "actions": [_action_document(action) for action in plan.actions],
         "refusals": [plain(refusal) for refusal in plan.refusals],
         "waiting": [plain(waiting) for waiting in plan.waiting],
+        "saves": [plain(save) for save in plan.saves],
         "summary": summary(plan),
     }
 
@@ -131,3 +136,8 @@ def _refusal(refusal: Refusal) -> str:
 
 def _waiting(waiting: Waiting) -> str:
     return f"   … {waiting.node}  {waiting.what}"
+
+
+def _save(save: Save) -> str:
+    mark = "   ✓" if save.status is Status.TRUE and save.fits else "   !"
+    return f"{mark} {save.pool}  CheckpointOnStop={save.status}: {save.message}"

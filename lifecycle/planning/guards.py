@@ -8,6 +8,7 @@ from lifecycle.model.fleet import FleetSpec, Pool
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
 from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
+from lifecycle.planning.moments import utc
 
 BLAST_SHARE = 0.10
 
@@ -21,7 +22,7 @@ def suspended(plan: Plan, hold: Hold | None) -> Plan:
             action=action.kind,
             node=action.node,
             guard="suspended",
-            evidence=f"suspended by {hold.by}: {hold.reason}",
+            evidence=f"suspended by {hold.by}{f' until {utc(hold.until)}' if hold.until else ''}: {hold.reason}",
             override=f"steady unsuspend {plan.fleet}",
         )
         for action in plan.actions

@@ -95,6 +95,7 @@ def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now:
     """The judgement as it is reported."""
     assignment = state.assignment
     assert assignment is not None
+    asked = state.ask if state.ask and state.ask.demand.mode is AskMode.SAVE_AND_EXIT else None
     return Ended(
         run=assignment.run,
         attempt=assignment.attempt,
@@ -110,6 +111,8 @@ def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now:
         spared=judged.spared,
         result=result,
         detail=detail,
+        request=asked.demand.request if asked else None,
+        asked_at=asked.asked_at if asked else None,
     )
 
 

@@ -10,7 +10,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, labels, mending, presence, shared, training
+from lifecycle.planning import drift, guards, holds, labels, mending, presence, proving, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -54,6 +54,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
         refusals=tuple(d.refusal for d in decisions if d.refusal),
         waiting=tuple(d.waiting for d in decisions if d.waiting),
+        holds=holds.active(spec, observed, now),
+        saves=proving.saves(spec, observed),
         labels=labels.labels(seen),
     )
     return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))

@@ -12,7 +12,7 @@ from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, Powe
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, capacity
+from lifecycle.planning import attempts, capacity, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -77,7 +77,7 @@ def absent(view: NodeView) -> Decision | None:
 
 
 def _will_return(view: NodeView) -> bool:
-    return view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+    return view.hold is not None and view.hold.kind in holds.RETURNING
 
 
 def _leaving(view: NodeView) -> Placement:
@@ -91,7 +91,7 @@ def _less(view: NodeView) -> float | None:
 
 def _why_away(view: NodeView) -> Reason:
     if view.hold is not None and view.pool is not None:
-        return Reason(cause=Cause.OPERATOR, evidence=f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}")
+        return Reason(cause=holds.cause(view.hold), evidence=holds.in_words(view.hold))
     if view.pool is not None:
         return Reason(cause="completion", evidence=f"its run is over: {view.verdict.why}")
     if view.owner_is_leaving:
@@ -101,7 +101,7 @@ def _why_away(view: NodeView) -> Reason:
 
 def _purpose_away(view: NodeView) -> Purpose:
     if view.hold is not None and view.pool is not None:
-        return Purpose(reason=StopReason.MANUAL, cause=Cause.OPERATOR, key=view.hold.id)
+        return Purpose(reason=holds.stop_reason(view.hold), cause=holds.cause(view.hold), key=view.hold.id)
     reason = view.wanted.reason or StopReason.SCALE_IN
     if view.owner_is_leaving:
         reason = StopReason.MANUAL
@@ -236,13 +236,18 @@ def powered_down(view: NodeView) -> Decision | None:
         return _not_yet(view)
     ours = view.stored is not None and not view.stored.powered
     if ours:
-        reason = Reason(cause=Cause.OPERATOR, evidence="nothing holds it any longer")
+        reason = Reason(cause=_switched_off_by(view), evidence="nothing holds it any longer")
     elif view.pool is not None and view.pool.drift.power is DriftPolicy.RESTORE:
         reason = Reason(cause=Cause.DRIFT, evidence="someone stopped it; drift.power: restore")
     else:
         return SETTLED
     kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
     return act(view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), cost=view.price)
+
+
+def _switched_off_by(view: NodeView) -> Cause:
+    scheduled = view.stored is not None and view.stored.reason is StopReason.SCHEDULE
+    return Cause.SCHEDULE if scheduled else Cause.OPERATOR
 
 
 def outdated(view: NodeView) -> Decision | None:

@@ -16,7 +16,6 @@ from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
     Attempt,
     Ended,
-    HoldKind,
     Incarnation,
     Outcome,
     Phase,
@@ -27,7 +26,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity
+from lifecycle.planning import capacity, holds, proving
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -51,6 +50,7 @@ def settle(observed: Observed, now: float) -> Facts:
     entries: list[Entry] = []
     machines = _by_incarnation(observed)
     live = frozenset(machine.id for machine in observed.machines if machine.live)
+    spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
         settled = _settle_run(observed, machines, run, now)
         if settled != run:
@@ -66,14 +66,11 @@ def settle(observed: Observed, now: float) -> Facts:
         released=tuple(
             node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
         ),
-        spent=tuple(
-            hold
-            for hold in observed.holds
-            if not hold.active(now) or (hold.kind is HoldKind.REPLACE and hold.instance not in live)
-        ),
+        spent=spent,
         spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
         over=capacity.over(observed.shortages, observed.machines, now),
-        entries=tuple(entries),
+        proofs=proving.proofs(observed),
+        entries=(*entries, *holds.told(spent, now)),
     )
 
 
@@ -88,6 +85,7 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
         allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
         shortages=tuple(shortage for shortage in observed.shortages if shortage not in facts.over),
+        proofs={**observed.proofs, **{proof.pool: proof for proof in facts.proofs}},
     )
 
 

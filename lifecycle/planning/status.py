@@ -9,10 +9,10 @@ import msgspec
 
 from lifecycle.model.plan import Plan
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import Condition, Hold, HoldKind, Status
+from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
-from lifecycle.planning import shared
+from lifecycle.planning import holds, proving, shared
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -45,6 +45,11 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
 
 
+class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    pool: str
+    conditions: tuple[Condition, ...]
+
+
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     fleet: str
     provider: str
@@ -53,6 +58,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...]
     conditions: tuple[Condition, ...]
     """Of the fleet as a whole."""
+    pools: tuple[PoolStatus, ...]
     nodes: tuple[NodeStatus, ...]
 
 
@@ -68,10 +74,18 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
         provider=spec.provider if spec else "",
         generation=plan.generation,
         sentence=_sentence(observed, shown, plan, now),
-        holds=tuple(hold for hold in observed.holds if hold.active(now)),
+        holds=holds.active(None if leaving else spec, observed, now),
         conditions=tuple(_of_the_fleet(observed, plan, now)),
+        pools=() if leaving else tuple(_pools(observed)),
         nodes=tuple(sorted(shown, key=_badness)),
     )
+
+
+def _pools(observed: Observed) -> Iterator[PoolStatus]:
+    pools = observed.record.spec.pools if observed.record else {}
+    for name, pool in sorted(pools.items()):
+        key = f"{observed.fleet}/{name}"
+        yield PoolStatus(pool=key, conditions=(proving.condition(key, pool, observed),))
 
 
 def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condition]:
@@ -112,7 +126,7 @@ def _state(view: NodeView) -> str:
         return "ending" if view.machine.ending else view.machine.state
     if view.wanted.present:
         return InstanceState.PENDING
-    stopped = view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+    stopped = view.hold is not None and view.hold.kind in holds.RETURNING
     return InstanceState.STOPPED if stopped else InstanceState.TERMINATED
 
 
@@ -180,8 +194,7 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
 def _held(view: NodeView) -> list[Condition]:
     if view.hold is None:
         return []
-    what = f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}"
-    return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), what, view.hold.at)]
+    return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), holds.in_words(view.hold), view.hold.at)]
 
 
 def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:

@@ -27,8 +27,6 @@ def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
 def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
     if pool.mode is Mode.GANG:
         yield ("mode",), "gang runs are"
-    if pool.schedule is not None:
-        yield ("schedule",), "schedules are"
     if pool.train.profile is not Profile.SCRIPT:
         yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"
     for name in ("per_hour", "total", "idle_stop"):

@@ -25,7 +25,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, placement, receipts
+from lifecycle.planning import attempts, holds, placement, receipts
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -139,6 +139,7 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     machines: Mapping[str, list[Machine]]
     claims: Mapping[str, list[Incarnation]]
     holds: Mapping[str | None, list[Hold]]
+    scheduled: Mapping[str, Hold]
     allowed: frozenset[str]
 
 
@@ -146,7 +147,7 @@ def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeV
     """Every node that is declared or known, in natural order."""
     spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
-    shelves = _shelves(observed, now)
+    shelves = _shelves(spec, observed, now)
     return tuple(_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()}))
 
 
@@ -158,19 +159,25 @@ def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     return msgspec.structs.replace(spec, pools=pools)
 
 
-def _shelves(observed: Observed, now: float) -> _Shelves:
+def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves:
     machines: dict[str, list[Machine]] = defaultdict(list)
     claims: dict[str, list[Incarnation]] = defaultdict(list)
-    holds: dict[str | None, list[Hold]] = defaultdict(list)
+    held: dict[str | None, list[Hold]] = defaultdict(list)
     for machine in observed.machines or ():
         if machine.live:
             machines[machine.node].append(machine)
     for _, claim in sorted(observed.incarnations.items()):
         claims[claim.node].append(claim)
     for hold in observed.holds:
-        if hold.kind in _STRICTNESS and hold.active(now):
-            holds[hold.node].append(hold)
-    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=frozenset(observed.allowances))
+        if hold.active(now):
+            held[hold.node].append(hold)
+    return _Shelves(
+        machines=machines,
+        claims=claims,
+        holds=held,
+        scheduled=holds.scheduled(spec, now),
+        allowed=frozenset(observed.allowances),
+    )
 
 
 def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
@@ -184,7 +191,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     report = observed.report(node, machine.id if machine else None)
     run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
     run = observed.runs.get(run_id) if run_id else None
-    hold = _hold(shelves, node)
+    hold = _hold(shelves, name)
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
     return NodeView(
@@ -261,13 +268,10 @@ def _last_run(observed: Observed, node: str) -> str | None:
     return order.assignment.run if order and order.assignment else None
 
 
-_STRICTNESS = (HoldKind.TERMINATE, HoldKind.STOP, HoldKind.PAUSE, HoldKind.REPLACE)
-
-
-def _hold(shelves: _Shelves, node: str) -> Hold | None:
-    """The strictest active hold on the node: terminate before stop before replace."""
-    found = (*shelves.holds.get(node, ()), *shelves.holds.get(None, ()))
-    return min(found, key=lambda hold: (_STRICTNESS.index(hold.kind), hold.at), default=None)
+def _hold(shelves: _Shelves, name: NodeName) -> Hold | None:
+    """The strictest active hold on the node, on its pool or on the fleet."""
+    stored = (*shelves.holds.get(str(name), ()), *shelves.holds.get(None, ()))
+    return holds.strictest(stored, shelves.scheduled.get(name.pool))
 
 
 def _live_claim(observed: Observed, node: str, now: float) -> DrainClaim | None:
@@ -289,12 +293,12 @@ def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: a
     if pool is None:
         return allowed
     replace = msgspec.structs.replace
-    if allowed.reason in (StopReason.MANUAL, StopReason.COMPLETION):
+    if allowed.reason in (StopReason.MANUAL, StopReason.SCHEDULE, StopReason.COMPLETION):
         allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
-    if hold is not None and hold.kind in (HoldKind.STOP, HoldKind.PAUSE):
-        return _off(allowed, StopReason.MANUAL, None)
+    if hold is not None and hold.kind in holds.RETURNING:
+        return _off(allowed, holds.stop_reason(hold), None)
     if verdict.kind is attempts.VerdictKind.NEVER and pool.train.on_completion is not OnCompletion.KEEP:
         if pool.train.on_completion is OnCompletion.STOP:
             return _off(allowed, StopReason.COMPLETION, pool.train.run)

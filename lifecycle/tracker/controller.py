@@ -10,6 +10,7 @@ import msgspec
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.journal import Entry, Tick
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     Attempt,
@@ -42,6 +43,7 @@ _CORE = (
     rows.HOLD,
     rows.ALLOWANCE,
     rows.SHORTAGE,
+    rows.PROOF,
     rows.TICK,
 )
 
@@ -95,6 +97,7 @@ class ControllerTracker:
             holds=tuple(_each(found[rows.HOLD], Hold).values()),
             allowances=_each(found[rows.ALLOWANCE], Allowance),
             shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
+            proofs=_each(found[rows.PROOF], SaveProof),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
             last_tick=_each(found[rows.TICK], Tick).get(fleet),
         )
@@ -179,6 +182,9 @@ class ControllerTracker:
     def forget_old_reports(self, fleet: str, age: float, guard: Guard | None) -> int:
         """Removes the last reports of machines whose node has another one, which reported `age` seconds later."""
         return self._table.drop_overshadowed(fleet, rows.REPORT, age, guard=guard)
+
+    def put_proof(self, fleet: str, proof: SaveProof, guard: Guard | None) -> None:
+        self._put(fleet, rows.PROOF, proof.pool, proof, guard)
 
     def place(self, fleet: str, placement: Placement, guard: Guard | None) -> None:
         self._put(fleet, rows.PLACEMENT, placement.node, placement, guard)

@@ -15,6 +15,7 @@
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
+| proof       | fleet/pool                    | controller |
 | stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
@@ -36,6 +37,7 @@ REJECTION = "rejection"
 HOLD = "hold"
 ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
+PROOF = "proof"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"

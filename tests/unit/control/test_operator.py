@@ -200,7 +200,8 @@ def test_a_hold_is_in_the_journal(
     room.is_as(training())
     ask(room.operator())
     (told,) = room.story(EntryKind.COMMAND)
-    assert (told.what, told.node, told.evidence, told.result) == (kind, node, "lunch", "by ann")
+    assert (told.what, told.node, told.result) == (kind, node, "by ann")
+    assert told.evidence == ("lunch, until 2027-01-15 08:01 UTC" if until else "lunch")
 
 
 def test_two_holds_of_a_kind_stand_side_by_side(room: Room) -> None:
@@ -273,6 +274,26 @@ def test_start_lifts_the_nodes_own_holds_only(room: Room) -> None:
     room.tracker.hold("f", a_hold(HoldKind.STOP, id="other", node="f/t/1"))
     room.operator().start(HERE, resume=False)
     assert sorted(hold.id for hold in room.seen().holds) == ["other", "suspend-1"]
+
+
+def test_what_is_lifted_is_in_the_journal(room: Room) -> None:
+    room.is_as(training(holds=(a_hold(HoldKind.STOP),)))
+    room.operator().start(HERE, resume=False)
+    assert ("stop lifted", NODE, "lunch") in [(e.what, e.node, e.evidence) for e in room.story(EntryKind.COMMAND)]
+
+
+def test_a_start_during_a_scheduled_stop_stands_until_the_schedule_changes(room: Room) -> None:
+    room.is_as(training(a_spec(schedule={"stop": "0 7 * * *", "start": "0 9 * * *"})))
+    for _ in range(2):
+        room.operator().start(HERE, resume=False)
+    (hold,) = room.seen().holds
+    assert (hold.kind, hold.node, hold.until) == (HoldKind.START, NODE, NOW + 3600)
+
+
+def test_a_start_while_the_schedule_lets_it_run_needs_no_hold(room: Room) -> None:
+    room.is_as(training(a_spec(schedule={"stop": "0 20 * * *", "start": "0 7 * * *"})))
+    room.operator().start(HERE, resume=False)
+    assert room.seen().holds == ()
 
 
 def test_start_with_resume_allows_the_next_attempt(room: Room) -> None:
@@ -370,6 +391,13 @@ def test_a_sweep_ends_only_what_nothing_speaks_for(room: Room) -> None:
     ended = room.operator().sweep("f", found)
     assert [machine.id for machine in ended] == ["m1"]
     assert [machine.id for machine in room.cloud.listed.values() if machine.live] == ["m2", "m4"]
+
+
+def test_nothing_is_swept_while_the_fleet_is_suspended(room: Room) -> None:
+    with_strays(room)
+    room.tracker.hold("f", a_hold(HoldKind.SUSPEND, node=None))
+    with room.unchanged(), pytest.raises(GuardRefused, match="suspend by somebody"):
+        room.operator().sweep("f", room.operator().strays("f"))
 
 
 def test_a_stray_that_is_spared_says_why(room: Room) -> None:

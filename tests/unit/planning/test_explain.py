@@ -7,9 +7,10 @@ import textwrap
 import pytest
 
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Waiting
+from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Save, Waiting
+from lifecycle.model.records import Status
 from lifecycle.planning import explain
-from tests.builders import NODE, NOW, a_placement, but, nothing_yet
+from tests.builders import NODE, NOW, a_hold, a_placement, but, nothing_yet
 from tests.unit.planning.reading import planned
 
 REFUSED = Refusal(
@@ -45,6 +46,11 @@ PLAN = Plan(
     ),
     refusals=(REFUSED,),
     waiting=(Waiting(node="f/t/3", what="its agent to be ready", until=NOW),),
+    holds=(a_hold(until=NOW + 7200),),
+    saves=(
+        Save(pool="f/s", status=Status.UNKNOWN, message="never tried", fits=True),
+        Save(pool="f/t", status=Status.TRUE, message="saved in 3s", fits=True),
+    ),
 )
 GOLDEN = """\
     Observed drift
@@ -52,6 +58,9 @@ GOLDEN = """\
 
     Desired changes
       f/t/0  train: declared aa, found bb (policy: restore)
+
+    Held
+       = f/t/0: stop by somebody since 2027-01-15 07:59 UTC until 2027-01-15 10:00 UTC: lunch
 
     Actions
        ‖ checkpoint-stop  f/t/0  operator: stop by somebody: lunch  at most 30 steps lost  -$1.50/h
@@ -63,6 +72,10 @@ GOLDEN = """\
 
     Under way
        … f/t/3  its agent to be ready
+
+    Saves on request
+       ! f/s  CheckpointOnStop=Unknown: never tried
+       ✓ f/t  CheckpointOnStop=True: saved in 3s
 
     Plan: 1 to create, 0 to replace, 1 to checkpoint-stop, 0 to destroy. +$12.40/h, at most 30 steps lost."""
 
@@ -103,6 +116,18 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "preexisting": False,
             },
         ],
+        "holds": [
+            {
+                "id": "stop-1",
+                "fleet": "f",
+                "kind": "stop",
+                "reason": "lunch",
+                "by": "somebody",
+                "at": NOW - 10,
+                "node": NODE,
+                "until": NOW + 7200,
+            }
+        ],
         "actions": [
             {
                 "kind": "checkpoint-stop",
@@ -133,6 +158,10 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
             }
         ],
         "waiting": [{"node": "f/t/3", "what": "its agent to be ready", "until": NOW}],
+        "saves": [
+            {"pool": "f/s", "status": "Unknown", "message": "never tried", "fits": True},
+            {"pool": "f/t", "status": "True", "message": "saved in 3s", "fits": True},
+        ],
         "summary": explain.summary(PLAN),
     }
 

@@ -173,6 +173,17 @@ def test_an_end_is_reported_with_what_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "told"), [(AskMode.SAVE_AND_EXIT, True), (AskMode.SAVE, False)], ids=["to exit", "to train on"]
+)
+def test_an_end_tells_who_asked_for_it_and_when(mode: AskMode, told: bool) -> None:
+    ask = an_ask(mode=mode)
+    end = outcome.ended(
+        NodeState(assignment=an_assignment(), ask=ask), judged(ask), result=None, detail="", now=NOW
+    )
+    assert (end.request, end.asked_at) == ((ask.demand.request, ask.asked_at) if told else (None, None))
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"receipt": None}, "no checkpoint"),

@@ -294,7 +294,7 @@ def test_a_terminate_hold_drains_with_the_holds_own_id() -> None:
 
 def test_a_terminate_hold_says_who_and_why() -> None:
     reason = action(training(holds=(a_hold(HoldKind.TERMINATE),))).reason
-    assert reason.evidence == "terminate by somebody: lunch"
+    assert reason.evidence == "terminate by somebody since 2027-01-15 07:59 UTC: lunch"
 
 
 @pytest.mark.parametrize("kind", [HoldKind.STOP, HoldKind.PAUSE])

@@ -185,7 +185,11 @@ def test_a_wait_is_shown() -> None:
 
 def test_a_hold_is_shown_with_who_and_why() -> None:
     held = node(training(holds=(a_hold(),))).conditions[-1]
-    assert (held.type, held.reason, held.message) == ("Held", "Stop", "stop by somebody: lunch")
+    assert (held.type, held.reason, held.message) == (
+        "Held",
+        "Stop",
+        "stop by somebody since 2027-01-15 07:59 UTC: lunch",
+    )
 
 
 def test_a_refusal_is_shown_with_its_override() -> None:

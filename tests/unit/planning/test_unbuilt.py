@@ -29,7 +29,6 @@ def test_what_is_built_is_not_complained_about() -> None:
     ("pool", "path", "what"),
     [
         ({"mode": "gang"}, ("mode",), "gang runs are"),
-        ({"schedule": {"stop": "0 20 * * *", "start": "0 8 * * *"}}, ("schedule",), "schedules are"),
         ({"train": {"profile": "torchrun"}}, ("train", "profile"), "profile 'torchrun' is"),
         ({"budget": {"per_hour": 1.0}}, ("budget", "per_hour"), "budget.per_hour is"),
         ({"budget": {"total": 0.0}}, ("budget", "total"), "budget.total is"),

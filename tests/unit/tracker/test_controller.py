@@ -19,6 +19,7 @@ from tests.builders import (
     a_claim,
     a_hold,
     a_placement,
+    a_proof,
     a_receipt,
     a_record,
     a_report,
@@ -70,6 +71,7 @@ def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: Node
     tracker.hold("f", a_hold())
     tracker.allow_loss("f", an_allowance())
     tracker.reject("f", a_receipt(90), None)
+    tracker.put_proof("f", a_proof(), None)
     tracker.tick(a_tick(), None)
     assert tracker.observe("f") == Observed(
         fleet="f",
@@ -83,6 +85,7 @@ def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: Node
         holds=(a_hold(),),
         allowances={"m1": an_allowance()},
         rejections=frozenset({a_receipt(90).digest}),
+        proofs={"f/t": a_proof()},
         last_tick=a_tick(),
     )
 

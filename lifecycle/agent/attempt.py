@@ -15,17 +15,9 @@ from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Conditions, Journal
 from lifecycle.model.ids import NodeName
 from lifecycle.model.node import Ask, AskMode, Demand, NodeState
-from lifecycle.model.records import (
-    Assignment,
-    Drained,
-    DrainOutcome,
-    Ended,
-    Outcome,
-    Phase,
-    Receipt,
-)
+from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome, Phase, Receipt
 from lifecycle.model.states import Cause
-from lifecycle.planning import drain, outcome
+from lifecycle.planning import drain, hooks, outcome
 from lifecycle.planning.drain import Move, Trainee
 from lifecycle.planning.outcome import Judgement, exit_in_words
 from lifecycle.planning.wants import Surroundings
@@ -385,7 +377,10 @@ class AttemptKeeper:
         self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
-        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained)
+        """The answer to its drain is held back while hooks are due."""
+        last = hooks.last(self._state, drained)
+        drained = self._state.drained if last and last.demand else drained
+        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained, last=last)
         self.phase, self.pid, self.step, self.fault = Phase.IDLE, None, None, _WELL
         at = f" at step {ended.step}" if ended.step is not None else ""
         self._journal.note(

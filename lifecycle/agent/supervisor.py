@@ -37,7 +37,7 @@ class Supervisor:
                 attempt=assignment.attempt,
                 command=assignment.command,
                 workdir=assignment.workdir,
-                env=self._environment(assignment, resume_from),
+                env=self.environment(assignment, resume_from),
                 log=str(self.log(assignment)),
             )
         )
@@ -69,7 +69,7 @@ class Supervisor:
 
     def kill(self, assignment: Assignment) -> None:
         directory = str(self._run(assignment.run).path)
-        processes.end_all(lambda: processes.carriers("STEADY_RUN_DIR", directory))
+        processes.end_all(lambda: processes.carriers("STEADY_RUN_DIR", directory, unless="STEADY_OP_ID"))
 
     def progress(self, run: str) -> int | None:
         return self._run(run).progress()
@@ -106,7 +106,7 @@ class Supervisor:
         process = self.process(assignment)
         return processes.ranks(process.pid) if process is not None and process.alive else []
 
-    def _environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
+    def environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
         """The contract's variables over the node's own and the spec's."""
         run = self._run(assignment.run).path
         port, grace = str(_free_port()), str(round(assignment.grace))

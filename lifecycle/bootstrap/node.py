@@ -17,8 +17,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from lifecycle.adapters.local.launcher import MachineLauncher
-from lifecycle.adapters.local.layout import StateDirectory
+from lifecycle.adapters.local.layout import MachinePaths, MachineProcess, StateDirectory
 from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
@@ -26,6 +28,7 @@ from lifecycle.adapters.metadata import InstanceMetadata
 from lifecycle.adapters.systemd import SystemdLauncher, SystemdPower
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
+from lifecycle.agent.programs import Programs
 from lifecycle.agent.reporting import Reporter
 from lifecycle.agent.service import Agent, Identity
 from lifecycle.agent.supervisor import Supervisor
@@ -40,6 +43,7 @@ from lifecycle.ports.tracker import Table
 from lifecycle.ports.trainer import Launcher
 from lifecycle.system import processes
 from lifecycle.system.clock import SystemClock
+from lifecycle.system.files import read_record
 from lifecycle.tracker.node import NodeTracker
 
 HEARTBEAT = 2.0
@@ -101,6 +105,7 @@ class Machine(NamedTuple):
     launcher: Launcher
     disk: Path
     logs: Path
+    boot: str
     power: Power | None = None
 
 
@@ -129,10 +134,12 @@ def _run(state: StateDirectory | None) -> None:
     reach = _on_aws(metadata, me, machine) if state is None or TABLE in os.environ else _here(state, clock)
     tracker = NodeTracker(reach.table, me.node)
     _check_claim(tracker, me)
+    trainer = Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher)
     agent = Agent(
-        me,
+        msgspec.structs.replace(me, boot=machine.boot),
         tracker=tracker,
-        trainer=Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher),
+        trainer=trainer,
+        programs=Programs(trainer, machine.launcher, machine.logs),
         courier=Courier(reach.store, clock.now, bell.ring),
         watch=NoticeWatch(metadata, clock, bell.ring),
         memory=Memory(machine.disk / "agent.json"),
@@ -176,13 +183,19 @@ def _setting(name: str) -> str:
 
 def _of_this_computer(state: StateDirectory, me: Identity) -> Machine:
     paths = state.machine(me.instance)
-    return Machine(MachineLauncher(paths), paths.disk, state.logs)
+    return Machine(MachineLauncher(paths), paths.disk, state.logs, _boot_of(paths))
+
+
+def _boot_of(paths: MachinePaths) -> str:
+    """A machine of this computer boots with its process."""
+    machine = read_record(paths.process, MachineProcess)
+    return f"{machine.process.pid}.{machine.process.started}" if machine else ""
 
 
 def _with_systemd() -> Machine:
     disk = Path(os.environ.get("STEADY_DISK", DISK))
     disk.mkdir(parents=True, exist_ok=True)
-    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs", SystemdPower())
+    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs", processes.boot_id(), SystemdPower())
 
 
 def _check_claim(tracker: NodeTracker, me: Identity) -> None:

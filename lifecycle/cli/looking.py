@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lifecycle.planning.history import RunShown
     from lifecycle.planning.status import FleetStatus
 
+LAST_LINES = 3
+"""Of a hook's output; `-o json` has all that was kept."""
+
 
 @click.command()
 @click.argument("fleet", required=False, metavar="[SPEC|FLEET]")
@@ -112,7 +115,7 @@ def why(context: Context, node: str, limit: int) -> int:
 
 
 def _told(entries: tuple[Entry, ...]) -> list[str]:
-    """One line per action: an intent and its outcome are told together."""
+    """One line per action: an intent and its outcome are told together. Below a hook, its last lines."""
     from lifecycle.model.journal import EntryKind
 
     outcomes = {entry.op for entry in entries if entry.kind is EntryKind.OUTCOME}
@@ -125,6 +128,7 @@ def _told(entries: tuple[Entry, ...]) -> list[str]:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
         parts = [part for part in (entry.cause, entry.evidence, entry.what, result) if part]
         lines.append(f"{when}  {' → '.join(parts)}")
+        lines += [f"    | {said}" for said in entry.output.strip().splitlines()[-LAST_LINES:]]
     return lines
 
 

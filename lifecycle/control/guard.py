@@ -166,7 +166,7 @@ class LastGuard:
             verdict = emptying.empty(view, self._purpose(view))
             if isinstance(verdict, emptying.Passed):
                 return verdict.evidence
-            deadline = deadline or self._clock.monotonic() + view.grace + SLACK
+            deadline = deadline or self._clock.monotonic() + emptying.patience(view, self._purpose(view)) + SLACK
             late = self._clock.monotonic() >= deadline
             if isinstance(verdict, emptying.Refused):
                 raise self._not_saved(view, verdict.evidence)
@@ -230,7 +230,7 @@ class LastGuard:
         reason = StopReason.REPLACEMENT if view.wanted.present else StopReason.SCALE_IN
         if view.owner_is_leaving:
             reason = StopReason.MANUAL
-        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}")
+        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}", ends=True)
 
     def _drain(self, steps: Iterable[object]) -> None:
         for step in steps:

@@ -26,6 +26,8 @@ class Entry(Record, frozen=True, kw_only=True):
     cause: str = ""
     evidence: str = ""
     result: str = ""
+    output: str = ""
+    """The last of what a hook printed, at most 64 KiB of it."""
 
 
 class Tick(Record, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.hooks import HookCall, HookDone
 from lifecycle.model.records import Assignment, Drained, Ended, Receipt, Record
 from lifecycle.model.states import Cause
 
@@ -28,6 +29,10 @@ class Demand(Record, frozen=True, kw_only=True):
     policy: WithoutCheckpoint = WithoutCheckpoint.FORCE
     deadline: float | None = None
     drain: str | None = None
+    ends: bool = False
+    """Its drain is to end the machine, not only to stop it."""
+    blocking: bool = True
+    """A hook that fails may refuse its drain."""
 
 
 class Ask(Record, frozen=True, kw_only=True):
@@ -44,6 +49,28 @@ class Ask(Record, frozen=True, kw_only=True):
     signalled: bool = False
     terminated_at: float | None = None
     killed_at: float | None = None
+
+
+class HookRun(Record, frozen=True, kw_only=True):
+    """The hook in flight. `tried` counts its starts: one that nobody saw end is started again."""
+
+    call: HookCall
+    assignment: Assignment
+    facts: dict[str, str]
+    asked_at: float
+    tried: int = 1
+    terminated_at: float | None = None
+    killed_at: float | None = None
+
+
+class Last(Record, frozen=True, kw_only=True):
+    """The last attempt that ended here, and what its end still owes."""
+
+    assignment: Assignment
+    demand: Demand | None = None
+    """What ended it, while its hooks are not over."""
+    answer: Drained | None = None
+    """To its drain, once they are."""
 
 
 class NodeState(Record, frozen=True, kw_only=True):
@@ -70,3 +97,9 @@ class NodeState(Record, frozen=True, kw_only=True):
     rejected: tuple[Receipt, ...] = ()
     unsent: tuple[Receipt, ...] = ()
     """Receipts that the tracker has not taken yet."""
+    last: Last | None = None
+    hook: HookRun | None = None
+    hooked: tuple[HookDone, ...] = ()
+    """How hooks ended on this machine, newest last."""
+    untold: tuple[str, ...] = ()
+    """The op ids of those that the journal has not taken yet."""

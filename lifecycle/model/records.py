@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Profile, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Hooks, Market, OnCompletion, Profile, WithoutCheckpoint
+from lifecycle.model.hooks import HookDone
 from lifecycle.model.states import Cause, RunState, StopReason
 
 
@@ -93,6 +94,10 @@ class DrainClaim(Record, frozen=True, kw_only=True):
     grace: float
     policy: WithoutCheckpoint
     expires_at: float
+    ends: bool = False
+    """The machine is to be ended, not only stopped."""
+    blocking: bool = True
+    """A hook that fails may refuse it."""
 
 
 class Receipt(Record, frozen=True, kw_only=True):
@@ -225,6 +230,7 @@ class Assignment(Record, frozen=True, kw_only=True):
     count: int = 1
     master: str = "127.0.0.1"
     on_completion: OnCompletion = OnCompletion.KEEP
+    hooks: Hooks = Hooks()
 
 
 class Order(Record, frozen=True, kw_only=True):
@@ -272,6 +278,7 @@ class Phase(StrEnum):
     TRAINING = "training"
     SAVING = "saving"
     SHIPPING = "shipping"
+    HOOKS = "hooks"  # nothing trains, and a hook runs
 
 
 class Ended(Record, frozen=True, kw_only=True):
@@ -312,6 +319,8 @@ class Drained(Record, frozen=True, kw_only=True):
     step: int | None = None
     receipt: Receipt | None = None
     detail: str = ""
+    hook: str = ""
+    """The point whose hook refused it."""
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -343,6 +352,10 @@ class Report(Record, frozen=True, kw_only=True):
     drained: Drained | None = None
     rejected: tuple[Receipt, ...] = ()
     """Receipts whose objects failed their digests here."""
+    hook: str | None = None
+    """The hook that runs now."""
+    hooks: tuple[HookDone, ...] = ()
+    """The last ones that ended."""
     conditions: tuple[Condition, ...] = ()
 
 

@@ -10,7 +10,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, holds, labels, mending, presence, proving, shared, training
+from lifecycle.planning import blocking, drift, guards, holds, labels, mending, presence, proving, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -26,7 +26,9 @@ RULES = (
     mending.unadopted,
     mending.retagged,
     presence.silent,
+    blocking.under_way,
     presence.leaving,
+    blocking.barred,
     training.another,
     training.running,
     training.idle,
@@ -65,6 +67,8 @@ def decide(view: NodeView) -> Decision:
     """What the first rule with an opinion says of this node. A machine in doubt is never settled."""
     said = (rule(view) for rule in RULES)
     decision = next((each for each in said if each is not None), SETTLED)
+    if decision.refusal is not None and decision.refusal.guard.startswith("hook pre_"):
+        return training.trains_on(view, decision)
     return decision if decision != SETTLED else mending.untaken(view) or SETTLED
 
 

@@ -58,7 +58,7 @@ def _at_work_beside(view: NodeView, report: Report) -> Decision:
     stray = next(machine for machine in view.surplus if machine.id == report.instance)
     there = msgspec.structs.replace(view, machine=stray, surplus=(), report=report, beside=None)
     reason = Reason(cause=Cause.CONTROLLER, evidence=f"{stray.id} still trains beside the machine in place")
-    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.CONTROLLER, key=stray.id)
+    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.CONTROLLER, key=stray.id, ends=True)
     return emptied_first(
         there, Kind.DESTROY, purpose, reason, act(view, Kind.DESTROY, reason, EndStray(machine=stray))
     )
@@ -73,7 +73,7 @@ def absent(view: NodeView) -> Decision | None:
     kind = Kind.STOP if _will_return(view) else Kind.DESTROY
     reason = _why_away(view)
     gone = act(view, kind, reason, Converge(placement=_leaving(view)), cost=_less(view))
-    return emptied_first(view, kind, _purpose_away(view), reason, gone)
+    return emptied_first(view, kind, _purpose_away(view, ends=True), reason, gone)
 
 
 def _will_return(view: NodeView) -> bool:
@@ -99,13 +99,15 @@ def _why_away(view: NodeView) -> Reason:
     return Reason(cause=Cause.OPERATOR, evidence="the spec no longer declares it")
 
 
-def _purpose_away(view: NodeView) -> Purpose:
+def _purpose_away(view: NodeView, *, ends: bool) -> Purpose:
     if view.hold is not None and view.pool is not None:
-        return Purpose(reason=holds.stop_reason(view.hold), cause=holds.cause(view.hold), key=view.hold.id)
+        return Purpose(
+            reason=holds.stop_reason(view.hold), cause=holds.cause(view.hold), key=view.hold.id, ends=ends
+        )
     reason = view.wanted.reason or StopReason.SCALE_IN
     if view.owner_is_leaving:
         reason = StopReason.MANUAL
-    return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation))
+    return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation), ends=ends)
 
 
 def off(view: NodeView) -> Decision | None:
@@ -125,7 +127,7 @@ def off(view: NodeView) -> Decision | None:
         PowerOff(machine=view.machine),
         cost=_less(view),
     )
-    return emptied_first(view, Kind.STOP, _purpose_away(view), reason, switched)
+    return emptied_first(view, Kind.STOP, _purpose_away(view, ends=False), reason, switched)
 
 
 def missing(view: NodeView) -> Decision | None:
@@ -284,7 +286,7 @@ def _asked(view: NodeView) -> Found | None:
         return None
     return (
         Reason(cause=Cause.OPERATOR, evidence=f"replace by {hold.by}: {hold.reason}"),
-        Purpose(reason=StopReason.REPLACEMENT, cause=Cause.OPERATOR, key=hold.id),
+        Purpose(reason=StopReason.REPLACEMENT, cause=Cause.OPERATOR, key=hold.id, ends=True),
         False,
     )
 
@@ -309,7 +311,7 @@ def _wrong_kind(view: NodeView) -> Found | None:
     )
     return (
         Reason(cause=Cause.DRIFT, evidence=f"its {what} is not declared"),
-        Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation)),
+        Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation), ends=True),
         False,
     )
 

@@ -236,6 +236,7 @@ def _seen_state(run: Run, attempt: Attempt, machine: Machine | None, report: Rep
         Phase.TRAINING: RunState.TRAINING,
         Phase.SAVING: RunState.CHECKPOINTING,
         Phase.SHIPPING: RunState.CHECKPOINTING,
+        Phase.HOOKS: RunState.STARTING,
     }[report.phase]
 
 

@@ -18,7 +18,7 @@ from lifecycle.model.records import (
     Run,
 )
 from lifecycle.model.states import Cause, RunState, StopReason
-from lifecycle.planning import attempts
+from lifecycle.planning import attempts, blocking
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import NodeView
@@ -55,7 +55,7 @@ def running(view: NodeView) -> Decision | None:
         return wait(view, "its trainer to start")
     if view.report is not None and view.report.phase is Phase.SHIPPING:
         return wait(view, "its last checkpoint to be stored: its trainer has ended")
-    return _stale(view, attempt, order) or SETTLED
+    return blocking.renewed(view) or _stale(view, attempt, order) or SETTLED
 
 
 def _stale(view: NodeView, attempt: Attempt, order: Order) -> Decision | None:
@@ -107,6 +107,12 @@ def idle(view: NodeView) -> Decision | None:
     if not report.ready or report.phase is not Phase.IDLE:
         return wait(view, "its agent to be ready")
     return _start(view, view.pool)
+
+
+def trains_on(view: NodeView, refused: Decision) -> Decision:
+    """A hook refused the stop after the save: the run goes on from there, in its next attempt."""
+    begun = idle(view)
+    return msgspec.structs.replace(refused, action=begun.action or refused.action) if begun else refused
 
 
 def _start(view: NodeView, pool: Pool) -> Decision:
@@ -199,6 +205,7 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         policy=pool.stop.without_checkpoint,
         fingerprint=attempt.fingerprint,
         on_completion=train.on_completion,
+        hooks=pool.hooks,
         env=train.env,
         hyperparameters=train.hyperparameters,
         resume=() if train.resume is Resume.NEVER else view.receipts[:RESUME_CANDIDATES],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.fleet import FleetSpec, Hooks, Mode, Pool, Profile
+from lifecycle.model.fleet import FleetSpec, Mode, Pool, Profile
 
 Path = tuple[str | int, ...]
 
@@ -32,6 +32,3 @@ def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
     for name in ("per_hour", "total", "idle_stop"):
         if getattr(pool.budget, name) is not None:
             yield ("budget", name), f"budget.{name} is"
-    for name in Hooks.__struct_fields__:
-        if getattr(pool.hooks, name):
-            yield ("hooks", name), f"hooks.{name} is"

@@ -12,7 +12,7 @@ from lifecycle.model.records import Assignment
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to start one attempt."""
+    """Everything needed to start one attempt; or one try of a hook, whose op id stands for the run."""
 
     run: str
     attempt: int
@@ -20,6 +20,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     workdir: str
     env: Mapping[str, str]
     log: str
+    hook: bool = False
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):

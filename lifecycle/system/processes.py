@@ -59,12 +59,16 @@ def alive(identity: Identity) -> bool:
     return identity.boot == boot_id() and identify(identity.pid) == identity
 
 
-def carriers(variable: str, value: str) -> list[int]:
-    """Every process that was started with `variable=value` in its environment, except this one."""
-    wanted = f"{variable}={value}".encode()
+def carriers(variable: str, value: str, *, unless: str = "") -> list[int]:
+    """Every process that was started with `variable=value` in its environment, except this one.
+
+    `unless` names a variable that the process must not have.
+    """
+    wanted, unwanted = f"{variable}={value}".encode(), f"{unless}=".encode()
     found = []
     for pid in psutil.pids():
-        if pid != os.getpid() and wanted in _environment(pid):
+        carried = _environment(pid) if pid != os.getpid() else []
+        if wanted in carried and not (unless and any(item.startswith(unwanted) for item in carried)):
             found.append(pid)
     return found
 

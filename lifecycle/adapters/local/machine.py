@@ -199,7 +199,8 @@ class LocalMachine:
             self._could_not_start(place, request, error)
             return
         self._running[pid] = place
-        self._first_start = self._first_start or now
+        if not request.hook:
+            self._first_start = self._first_start or now
         started = StartedRecord(machine=self._me, process=processes.identify(pid), started_at=now)
         write_record(place / "process.json", started)
 

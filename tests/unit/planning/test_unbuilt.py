@@ -9,8 +9,6 @@ import pytest
 from lifecycle.planning.unbuilt import unbuilt
 from tests.builders import a_spec, but
 
-HOOK = [{"run": ["true"]}]
-
 
 def test_what_is_built_is_not_complained_about() -> None:
     spec = a_spec(
@@ -20,6 +18,7 @@ def test_what_is_built_is_not_complained_about() -> None:
         checkpoint={"max_lost_work": "5m"},
         budget={"retries": {"user_error": 2}},
         drift={"market": "replace"},
+        hooks={"pre_stop": [{"run": ["true"]}]},
         unreachable_after="never",
     )
     assert unbuilt(spec) == ()
@@ -33,10 +32,6 @@ def test_what_is_built_is_not_complained_about() -> None:
         ({"budget": {"per_hour": 1.0}}, ("budget", "per_hour"), "budget.per_hour is"),
         ({"budget": {"total": 0.0}}, ("budget", "total"), "budget.total is"),
         ({"budget": {"idle_stop": "10m"}}, ("budget", "idle_stop"), "budget.idle_stop is"),
-        ({"hooks": {"post_start": HOOK}}, ("hooks", "post_start"), "hooks.post_start is"),
-        ({"hooks": {"pre_stop": HOOK}}, ("hooks", "pre_stop"), "hooks.pre_stop is"),
-        ({"hooks": {"pre_terminate": HOOK}}, ("hooks", "pre_terminate"), "hooks.pre_terminate is"),
-        ({"hooks": {"on_interruption": HOOK}}, ("hooks", "on_interruption"), "hooks.on_interruption is"),
     ],
 )
 def test_what_a_pool_asks_for_in_vain_is_named_with_its_place(

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Profile, WithoutCheckpoint
+from lifecycle.model.hours import Hours
+from lifecycle.model.money import Meter, Use
 from lifecycle.model.states import Cause, RunState, StopReason
 
 
@@ -67,6 +69,7 @@ class Incarnation(Record, frozen=True, kw_only=True):
     """Its creation was begun, and how that ended is not known yet."""
     form: str = ""
     """A digest of what its machine is made of beside market, type and zone; empty where that is not known."""
+    meter: Meter = Meter()
 
 
 class Shortage(Record, frozen=True, kw_only=True):
@@ -192,6 +195,7 @@ class Run(Record, frozen=True, kw_only=True):
     lost_exact: bool = True
     spared: int = 0
     result: Any = None
+    hours: Hours = Hours()
 
 
 class Desired(StrEnum):
@@ -225,6 +229,8 @@ class Assignment(Record, frozen=True, kw_only=True):
     count: int = 1
     master: str = "127.0.0.1"
     on_completion: OnCompletion = OnCompletion.KEEP
+    watch_use: bool = False
+    """How the trainer uses its machine is measured and told."""
 
 
 class Order(Record, frozen=True, kw_only=True):
@@ -340,6 +346,7 @@ class Report(Record, frozen=True, kw_only=True):
     drained: Drained | None = None
     rejected: tuple[Receipt, ...] = ()
     """Receipts whose objects failed their digests here."""
+    use: Use | None = None
     conditions: tuple[Condition, ...] = ()
 
 

@@ -9,6 +9,7 @@ import msgspec
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Tick
+from lifecycle.model.money import Choice, Ledger, Quote
 from lifecycle.model.records import (
     Allowance,
     DrainClaim,
@@ -62,7 +63,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: str = ""
     placements: Mapping[str, Placement] = {}
     incarnations: Mapping[tuple[str, int], Incarnation] = {}
-    """The creation claims of every placement and of every machine listed."""
+    """The creation claims of every placement and machine listed, and those before them that are not booked yet."""
     drains: Mapping[str, DrainClaim] = {}
     orders: Mapping[str, Order] = {}
     reports: Mapping[str, Report] = {}
@@ -75,6 +76,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...] = ()
     allowances: Mapping[str, Allowance] = {}
     shortages: tuple[Shortage, ...] = ()
+    prices: Mapping[Choice, Quote] = {}
+    ledgers: Mapping[str, Ledger] = {}
+    """What each pool's machines of the past have cost."""
     shared: tuple[str, ...] = ()
     """What the fleet's machines share and is not as declared, a line each, when that was last asked for."""
     rejections: frozenset[str] = frozenset()

@@ -31,9 +31,6 @@ def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
         yield ("schedule",), "schedules are"
     if pool.train.profile is not Profile.SCRIPT:
         yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"
-    for name in ("per_hour", "total", "idle_stop"):
-        if getattr(pool.budget, name) is not None:
-            yield ("budget", name), f"budget.{name} is"
     for name in Hooks.__struct_fields__:
         if getattr(pool.hooks, name):
             yield ("hooks", name), f"hooks.{name} is"

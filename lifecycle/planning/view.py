@@ -9,6 +9,7 @@ import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
+from lifecycle.model.money import Price
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -25,7 +26,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, placement, receipts
+from lifecycle.planning import attempts, budget, cost, idling, placement, receipts
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -69,6 +70,11 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
     shortages: tuple[Shortage, ...]
+    prices: cost.Prices
+    account: budget.Account | None
+    """Its pool's money."""
+    idle: str
+    """The evidence that its machine has been idle for too long; empty when it has not."""
 
     @property
     def node(self) -> str:
@@ -128,9 +134,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self.report.step - saved)
 
     @property
-    def price(self) -> float | None:
-        """Dollars per hour of this node; None when not known."""
-        return 0.0 if self.provider == "local" else None
+    def price(self) -> Price | None:
+        """Of the machine in place; None without one, and when it is not known."""
+        return self.prices.of(cost.made_of(self.machine)) if self.machine else None
 
 
 class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,13 +146,15 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     claims: Mapping[str, list[Incarnation]]
     holds: Mapping[str | None, list[Hold]]
     allowed: frozenset[str]
+    prices: cost.Prices
+    accounts: Mapping[str, budget.Account]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
     """Every node that is declared or known, in natural order."""
     spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
-    shelves = _shelves(observed, now)
+    shelves = _shelves(spec, observed, now)
     return tuple(_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()}))
 
 
@@ -158,7 +166,7 @@ def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     return msgspec.structs.replace(spec, pools=pools)
 
 
-def _shelves(observed: Observed, now: float) -> _Shelves:
+def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves:
     machines: dict[str, list[Machine]] = defaultdict(list)
     claims: dict[str, list[Incarnation]] = defaultdict(list)
     holds: dict[str | None, list[Hold]] = defaultdict(list)
@@ -170,7 +178,14 @@ def _shelves(observed: Observed, now: float) -> _Shelves:
     for hold in observed.holds:
         if hold.kind in _STRICTNESS and hold.active(now):
             holds[hold.node].append(hold)
-    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=frozenset(observed.allowances))
+    return _Shelves(
+        machines=machines,
+        claims=claims,
+        holds=holds,
+        allowed=frozenset(observed.allowances),
+        prices=cost.known(observed, spec, now),
+        accounts=budget.accounts(spec, observed, now),
+    )
 
 
 def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
@@ -187,6 +202,9 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     hold = _hold(shelves, node)
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
+    account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
+    heard = _current(report, machine)
+    idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
         now=now,
@@ -195,15 +213,15 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         provider=spec.provider if spec else "",
         pool=pool,
         stored=stored,
-        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict),
+        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict, _saves(account, idle)),
         hold=hold,
         verdict=verdict,
         machine=machine,
         surplus=surplus,
         claims=claims,
-        drain=_live_claim(observed, node, now),
+        drain=drain,
         order=observed.orders.get(node),
-        report=_current(report, machine),
+        report=heard,
         heard_at=max((r.at for r in (report, observed.reports.get(node)) if r), default=0.0),
         beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
@@ -212,7 +230,17 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
         shortages=observed.shortages,
+        prices=shelves.prices,
+        account=account,
+        idle=idle,
     )
+
+
+def _saves(account: budget.Account | None, idle: str) -> StopReason | None:
+    """Whether money says that the node's machine is to be off."""
+    if account is not None and account.exhausted:
+        return StopReason.BUDGET
+    return StopReason.IDLE if idle else None
 
 
 def _current(report: Report | None, machine: Machine | None) -> Report | None:
@@ -284,12 +312,22 @@ def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple
     return receipts.eligible(found.values(), observed.rejections, attempt)
 
 
-def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:
-    """The allowed placement, less what holds and an ended run take away."""
+_PASSING = (None, StopReason.MANUAL, StopReason.COMPLETION, StopReason.BUDGET)
+"""Reasons of a placement that are judged anew by every tick; one that was idle waits for `steady start`."""
+
+
+def _wanted(
+    allowed: Placement,
+    pool: Pool | None,
+    hold: Hold | None,
+    verdict: attempts.Verdict,
+    saves: StopReason | None,
+) -> Placement:
+    """The allowed placement, less what holds, an ended run and money take away."""
     if pool is None:
         return allowed
     replace = msgspec.structs.replace
-    if allowed.reason in (StopReason.MANUAL, StopReason.COMPLETION):
+    if allowed.reason in _PASSING:
         allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
@@ -299,6 +337,8 @@ def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: a
         if pool.train.on_completion is OnCompletion.STOP:
             return _off(allowed, StopReason.COMPLETION, pool.train.run)
         return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
+    if saves is not None:
+        return _off(allowed, saves, pool.train.run if saves is StopReason.IDLE else None)
     return allowed
 
 

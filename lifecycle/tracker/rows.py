@@ -15,6 +15,8 @@
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
+| ledger      | pool                          | controller: what its machines of the past have cost |
+| quotes      | fleet                         | controller: what was last heard of prices |
 | stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
@@ -36,6 +38,8 @@ REJECTION = "rejection"
 HOLD = "hold"
 ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
+LEDGER = "ledger"
+QUOTES = "quotes"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"

@@ -12,6 +12,7 @@ import msgspec
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
 from lifecycle.model.journal import Tick
+from lifecycle.model.money import Meter
 from lifecycle.model.proving import SaveOutcome, SaveProof
 from lifecycle.model.records import (
     Allowance,
@@ -92,6 +93,7 @@ def an_incarnation(**changes: Any) -> Incarnation:
         "claimed_at": NOW - 3600,
         "claimed_by": "controller",
         "instance": "m1",
+        "meter": Meter(rate=0.0, since=NOW - 3600, first=True),
     }
     return Incarnation(**{**fields, **changes})
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from lifecycle.adapters.aws.compute import Ec2Compute
 from lifecycle.adapters.aws.objects import S3Store
+from lifecycle.adapters.aws.prices import AwsPrices
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.adapters.aws.wake import SqsWake
@@ -42,6 +43,10 @@ class Site:
     def store(self) -> S3Store:
         client = self.session.client("s3")
         return S3Store(client, self.foundation.bucket, owner=self.foundation.account)
+
+    @cached_property
+    def prices(self) -> AwsPrices:
+        return AwsPrices(self.session, self.clock)
 
     @cached_property
     def wake(self) -> SqsWake:

@@ -24,6 +24,7 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.foundation import Foundation
 from lifecycle.ports.clock import Clock
+from lifecycle.ports.prices import Prices
 from lifecycle.ports.tracker import Table
 from lifecycle.system.clock import SystemClock
 from lifecycle.system.processes import myself
@@ -53,8 +54,11 @@ class Control:
     """What the provider does not have of what a spec names; asked before a machine is made."""
 
 
-def local(state: Path, *, read_only: bool = False) -> Control:
-    """This computer's fleets. With `read_only` nothing is made: a directory without a tracker is an empty one."""
+def local(state: Path, *, read_only: bool = False, prices: Prices | None = None) -> Control:
+    """This computer's fleets; without `prices` its machines cost nothing.
+
+    With `read_only` nothing is made: a directory without a tracker is an empty one.
+    """
     directory = StateDirectory(state.absolute())
     fresh = read_only and directory.unused
     if not read_only:
@@ -76,6 +80,7 @@ def local(state: Path, *, read_only: bool = False) -> Control:
             clock=clock,
             wake=FileWake(directory.wake, clock),
             who=who(),
+            prices=prices,
         ),
         clock=clock,
         console=LocalConsole(directory, provider),

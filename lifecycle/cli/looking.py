@@ -75,7 +75,7 @@ def _status(control: Control, fleet: str) -> FleetStatus | None:
 
 
 def _print_status(context: Context, status: FleetStatus) -> None:
-    from lifecycle.cli.tables import rendered, status_table
+    from lifecycle.cli.tables import cost_line, rendered, status_table
     from lifecycle.planning.holds import line
 
     context.show(f"{status.fleet}: {status.sentence}")
@@ -86,6 +86,9 @@ def _print_status(context: Context, status: FleetStatus) -> None:
             context.show(f"{pool.pool}: {condition.type}={condition.status}: {condition.message}")
     for condition in status.conditions:
         context.show(f"{condition.reason}: {condition.message}")
+    for cost in status.costs:
+        if cost.spent or cost.per_hour != 0:
+            context.show(cost_line(cost))
     if status.nodes:
         context.show(rendered(status_table(status), color=context.color))
 
@@ -177,19 +180,24 @@ def _histories(context: Context, name: str | None) -> Iterator[RunShown]:
 
 
 def _runs(control: Control, fleet: str) -> Iterator[RunShown]:
-    from lifecycle.planning.history import run_shown
+    from lifecycle.planning.history import run_shown, spent
 
     observed, _ = control.controller.look(fleet)
+    now = control.clock.now()
     for run in observed.runs.values():
         attempts = control.tracker.attempts(fleet, run.run)
         receipts = control.tracker.receipts(fleet, run.run, 1000)
-        yield run_shown(run, attempts, receipts, observed.rejections)
+        nodes = {attempt.node for attempt in attempts}
+        claims = [claim for node in sorted(nodes) for claim in control.tracker.history_of(fleet, node)]
+        cost = spent(observed, attempts, claims, now)
+        yield run_shown(run, attempts, receipts, observed.rejections, spent=cost, now=now)
 
 
 def _print_history(context: Context, run: RunShown) -> None:
     lost = ", ".join(f"{steps} {cause}" for cause, steps in sorted(run.lost_steps.items())) or "none"
     bound = "" if run.lost_steps_exact else " (a lower bound: a sudden death)"
     context.show(f"{run.run}: {run.state}; steps lost: {lost}{bound}; spared by saves: {run.spared_steps}")
+    context.show(f"  {_time_and_money(run)}")
     if run.hyperparameters:
         context.show(f"  hyperparameters: {run.hyperparameters}")
     for attempt in run.attempts:
@@ -201,6 +209,17 @@ def _print_history(context: Context, run: RunShown) -> None:
         detail = f" [{attempt.detail}]" if attempt.detail else ""
         where = f"{attempt.node} (incarnation {attempt.incarnation}, {attempt.market})"
         context.show(f"  attempt {attempt.attempt} on {where}: {ended}, {steps}{again}{saved}{detail}")
+
+
+def _time_and_money(run: RunShown) -> str:
+    """Where the time went, and what the machines cost; nothing is said of machines that cost nothing."""
+    from lifecycle.model.quantities import spoken
+
+    lost = ", ".join(f"{spoken(seconds)} {cause}" for cause, seconds in sorted(run.lost_seconds.items())) or "none"
+    cost = (
+        f"; cost so far: {'' if run.cost_exact else '~'}${run.cost:.2f}" if run.cost or not run.cost_exact else ""
+    )
+    return f"trained for {spoken(run.training_seconds)}; time lost: {lost}{cost}"
 
 
 COMMANDS = (status, why, history)

@@ -66,8 +66,7 @@ class Executor:
             tracker.put_attempt(fleet, attempt, guard)
         for run in facts.runs:
             tracker.put_run(fleet, run, guard)
-        for incarnation in facts.incarnations:
-            tracker.put_incarnation(fleet, incarnation, guard)
+        self._book(facts)
         for receipt in facts.rejections:
             tracker.reject(fleet, receipt, guard)
         for proof in facts.proofs:
@@ -83,6 +82,13 @@ class Executor:
             tracker.spend_allowance(fleet, instance, guard)
         for shortage in facts.over:
             tracker.forget_shortage(fleet, shortage, guard)
+
+    def _book(self, facts: Facts) -> None:
+        """The ledgers first: a claim that says it is booked is."""
+        for ledger in facts.ledgers:
+            self._tracker.put_ledger(self._fleet, ledger, self._guard)
+        for incarnation in facts.incarnations:
+            self._tracker.put_incarnation(self._fleet, incarnation, self._guard)
 
     def execute(self, plan: Plan, shortages: Sequence[Shortage] = ()) -> tuple[str, ...]:
         """Carries the plan out; returns one line per action that failed. Raises LostLease.

@@ -12,6 +12,7 @@ import msgspec
 
 from lifecycle.control.execute import Executor
 from lifecycle.control.observe import observe, with_receipts
+from lifecycle.control.pricing import Pricing
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.errors import LostLease, SteadyError, TimedOut, Unreadable
 from lifecycle.model.fleet import FleetSpec
@@ -24,6 +25,7 @@ from lifecycle.planning.settle import apply_facts, settle
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.events import Wake
+from lifecycle.ports.prices import Prices
 from lifecycle.ports.provisioner import Provisioner
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
@@ -71,10 +73,11 @@ class Controller:
         wake: Wake,
         who: str,
         pace: Pace = LOCAL,
+        prices: Prices | None = None,
     ) -> None:
         self._tracker, self._leases, self._clock, self._wake = tracker, leases, clock, wake
         self._compute, self._provisioner, self._upkeep, self._who = compute, provisioner, upkeep, who
-        self._pace = pace
+        self._pace, self._pricing = pace, Pricing(prices, clock)
         self._asked: dict[str, float] = {}
 
     def look(self, fleet: str, spec: FleetSpec | None = None, *, share: bool = False) -> tuple[Observed, Plan]:
@@ -84,6 +87,7 @@ class Controller:
         """
         now = self._clock.now()
         observed = observe(fleet, self._compute, self._tracker)
+        observed, _ = self._pricing.priced(observed, spec or desired(observed.record))
         observed = apply_facts(observed, settle(observed, now))
         if share:
             observed, _ = self._asked_shared(observed)
@@ -102,6 +106,9 @@ class Controller:
         began, now = self._clock.monotonic(), self._clock.now()
         executor = self._executor(fleet, guard)
         observed = observe(fleet, self._compute, self._tracker)
+        observed, quotes = self._pricing.priced(observed, desired(observed.record))
+        if quotes is not None:
+            self._tracker.put_quotes(fleet, quotes, guard)
         facts = settle(observed, now)
         executor.record(facts)
         observed, notes = apply_facts(observed, facts), NOTHING
@@ -115,7 +122,7 @@ class Controller:
                 errors += self._upkeep.tidy(observed, guard)
             left = self._finish_destroy(executor, observed, plan, guard)
         plan, errors = _waits_for(plan, left), errors + left
-        notes += (self._wake.trouble,) if self._wake.trouble else ()
+        notes += tuple(trouble for trouble in (self._wake.trouble, self._pricing.trouble) if trouble)
         seconds = round(self._clock.monotonic() - began, 3)
         record = _record(observed, plan, at=now, by=self._who, errors=errors, notes=notes, seconds=seconds)
         self._tracker.tick(record, guard)

@@ -6,11 +6,15 @@ never in the list without a record.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.records import Incarnation
 from lifecycle.model.world import Machine, Observed
+from lifecycle.planning.metering import Key, unread
 from lifecycle.planning.planner import needs_receipts
 from lifecycle.planning.witness import recognised
 from lifecycle.ports.compute import Compute
@@ -31,7 +35,7 @@ def observe(fleet: str, compute: Compute, tracker: ControllerTracker) -> Observe
     seen = tracker.observe(fleet)
     wanted = {(p.node, p.incarnation) for p in seen.placements.values()}
     wanted |= {(machine.node, machine.incarnation) for machine in machines or ()}
-    claims = tracker.incarnations(fleet, wanted)
+    claims = _claims(fleet, wanted, tracker)
     return msgspec.structs.replace(
         seen,
         shared=seen.last_tick.shared if seen.last_tick else (),
@@ -39,6 +43,16 @@ def observe(fleet: str, compute: Compute, tracker: ControllerTracker) -> Observe
         unreadable=unreadable,
         incarnations=claims,
     )
+
+
+def _claims(fleet: str, wanted: set[Key], tracker: ControllerTracker) -> Mapping[Key, Incarnation]:
+    """These creation claims, and those before them whose machines may not be booked yet."""
+    claims = dict(tracker.incarnations(fleet, wanted))
+    looked = set(wanted)
+    while more := unread(claims) - looked:
+        looked |= more
+        claims |= tracker.incarnations(fleet, more)
+    return claims
 
 
 def with_receipts(spec: FleetSpec | None, observed: Observed, tracker: ControllerTracker) -> Observed:

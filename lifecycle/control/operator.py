@@ -25,7 +25,7 @@ from lifecycle.model.records import (
     Phase,
     SpecRecord,
 )
-from lifecycle.model.states import RunState
+from lifecycle.model.states import RunState, StopReason
 from lifecycle.model.world import Machine
 from lifecycle.planning import guards, holds
 from lifecycle.planning.moments import utc
@@ -165,6 +165,7 @@ class Operator:
                 self._allow(node, guard)
             mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE, HoldKind.START)
             self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
+            self._rouse(node, guard)
             self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
             self._against_schedule(node, guard)
 
@@ -174,6 +175,13 @@ class Operator:
         if found is not None:
             reason = "`steady start` during a scheduled stop"
             self._write(guard, node.fleet, HoldKind.START, str(node), reason, until=found.until)
+
+    def _rouse(self, node: NodeName, guard: Guard) -> None:
+        """What was stopped because it was idle is wanted again."""
+        placement = self._tracker.observe(node.fleet).placements.get(str(node))
+        if placement is not None and placement.reason is StopReason.IDLE:
+            again = msgspec.structs.replace(placement, present=True, reason=None, run=None)
+            self._tracker.place(node.fleet, again, guard)
 
     def _allow(self, node: NodeName, guard: Guard) -> None:
         observed = self._tracker.observe(node.fleet)

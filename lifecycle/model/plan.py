@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from lifecycle.model.journal import Entry
+from lifecycle.model.money import Ledger, Price
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
@@ -142,6 +143,8 @@ class Action(Value, frozen=True, kw_only=True):
     """At most this many steps would have to be done again."""
     cost_per_hour: float | None = 0.0
     """Dollars per hour more (or less) than now; None when the price is not known."""
+    price: Price | None = None
+    """Of the machine that is made, or that goes."""
 
 
 class Refusal(Value, frozen=True, kw_only=True):
@@ -182,6 +185,7 @@ class Save(Value, frozen=True, kw_only=True):
 class Plan(Value, frozen=True, kw_only=True):
     fleet: str
     generation: int
+    at: float = 0.0
     drift: tuple[Drift, ...] = ()
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -229,4 +233,6 @@ class Facts(Value, frozen=True, kw_only=True):
     spent_allowances: tuple[str, ...] = ()
     over: tuple[Shortage, ...] = ()
     proofs: tuple[SaveProof, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
+    """Written before the claims that are booked in them say so."""
     entries: tuple[Entry, ...] = ()

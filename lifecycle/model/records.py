@@ -13,6 +13,8 @@ import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Hooks, Market, OnCompletion, Profile, WithoutCheckpoint
 from lifecycle.model.hooks import HookDone
+from lifecycle.model.hours import Hours
+from lifecycle.model.money import Meter, Use
 from lifecycle.model.states import Cause, RunState, StopReason
 
 
@@ -68,6 +70,7 @@ class Incarnation(Record, frozen=True, kw_only=True):
     """Its creation was begun, and how that ended is not known yet."""
     form: str = ""
     """A digest of what its machine is made of beside market, type and zone; empty where that is not known."""
+    meter: Meter = Meter()
 
 
 class Shortage(Record, frozen=True, kw_only=True):
@@ -197,6 +200,7 @@ class Run(Record, frozen=True, kw_only=True):
     lost_exact: bool = True
     spared: int = 0
     result: Any = None
+    hours: Hours = Hours()
 
 
 class Desired(StrEnum):
@@ -231,6 +235,8 @@ class Assignment(Record, frozen=True, kw_only=True):
     master: str = "127.0.0.1"
     on_completion: OnCompletion = OnCompletion.KEEP
     hooks: Hooks = Hooks()
+    watch_use: bool = False
+    """How the trainer uses its machine is measured and told."""
 
 
 class Order(Record, frozen=True, kw_only=True):
@@ -356,6 +362,7 @@ class Report(Record, frozen=True, kw_only=True):
     """The hook that runs now."""
     hooks: tuple[HookDone, ...] = ()
     """The last ones that ended."""
+    use: Use | None = None
     conditions: tuple[Condition, ...] = ()
 
 

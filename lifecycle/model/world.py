@@ -9,6 +9,7 @@ import msgspec
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Tick
+from lifecycle.model.money import Choice, Ledger, Quote
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
@@ -63,7 +64,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: str = ""
     placements: Mapping[str, Placement] = {}
     incarnations: Mapping[tuple[str, int], Incarnation] = {}
-    """The creation claims of every placement and of every machine listed."""
+    """The creation claims of every placement and machine listed, and those before them that are not booked yet."""
     drains: Mapping[str, DrainClaim] = {}
     orders: Mapping[str, Order] = {}
     reports: Mapping[str, Report] = {}
@@ -78,6 +79,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     shortages: tuple[Shortage, ...] = ()
     proofs: Mapping[str, SaveProof] = {}
     """What was last seen of saving on request, by `fleet/pool`."""
+    prices: Mapping[Choice, Quote] = {}
+    ledgers: Mapping[str, Ledger] = {}
+    """What each pool's machines of the past have cost."""
     shared: tuple[str, ...] = ()
     """What the fleet's machines share and is not as declared, a line each, when that was last asked for."""
     rejections: frozenset[str] = frozenset()

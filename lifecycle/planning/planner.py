@@ -10,7 +10,19 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import blocking, drift, guards, holds, labels, mending, presence, proving, shared, training
+from lifecycle.planning import (
+    blocking,
+    budget,
+    drift,
+    guards,
+    holds,
+    labels,
+    mending,
+    presence,
+    proving,
+    shared,
+    training,
+)
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -52,6 +64,7 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     drafted = Plan(
         fleet=observed.fleet,
         generation=generation,
+        at=now,
         drift=(*shared.drift(observed), *(found for view in seen for found in drift.compare(view))),
         actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
         refusals=tuple(d.refusal for d in decisions if d.refusal),
@@ -60,7 +73,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         saves=proving.saves(spec, observed),
         labels=labels.labels(seen),
     )
-    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
+    affordable = budget.affordable(drafted, {v.name.pool: v.account for v in seen if v.account})
+    return guards.suspended(guards.blast_limit(affordable, len(seen)), observed.suspended(now))
 
 
 def decide(view: NodeView) -> Decision:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
+from lifecycle.model.money import Meter
 from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, capacity, holds
+from lifecycle.planning import attempts, budget, capacity, cost, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -22,6 +23,9 @@ REGISTER_WITHIN = 900.0
 
 STRAY_AGE = 300.0
 """No machine younger than this is ended as a stray: somebody may just be making it."""
+
+SAVING = (StopReason.BUDGET, StopReason.IDLE)
+"""Stopped for the sake of money: the node is to come back."""
 
 UNLISTED = "being listed no longer: if it runs, somebody changed its steady: tags"
 
@@ -69,15 +73,23 @@ def absent(view: NodeView) -> Decision | None:
     if view.wanted.present:
         return None
     if view.machine is None:
-        return SETTLED
+        return _unpaid(view)
     kind = Kind.STOP if _will_return(view) else Kind.DESTROY
     reason = _why_away(view)
-    gone = act(view, kind, reason, Converge(placement=_leaving(view)), cost=_less(view))
+    gone = act(view, kind, reason, Converge(placement=_leaving(view)), change=cost.gone(view.machine, view.prices))
     return emptied_first(view, kind, _purpose_away(view, ends=True), reason, gone)
 
 
 def _will_return(view: NodeView) -> bool:
-    return view.hold is not None and view.hold.kind in holds.RETURNING
+    held = view.hold is not None and view.hold.kind in holds.RETURNING
+    return held or view.wanted.reason in SAVING
+
+
+def _unpaid(view: NodeView) -> Decision:
+    """Without money nothing starts that would."""
+    stopped = view.wanted.reason is StopReason.BUDGET and view.verdict.kind is attempts.VerdictKind.GO
+    refusal = budget.unpaid(view.node, view.account) if stopped else None
+    return Decision(refusal=refusal) if refusal else SETTLED
 
 
 def _leaving(view: NodeView) -> Placement:
@@ -85,13 +97,13 @@ def _leaving(view: NodeView) -> Placement:
     return msgspec.structs.replace(view.wanted, incarnation=incarnation)
 
 
-def _less(view: NodeView) -> float | None:
-    return None if view.price is None else -view.price
-
-
 def _why_away(view: NodeView) -> Reason:
     if view.hold is not None and view.pool is not None:
         return Reason(cause=holds.cause(view.hold), evidence=holds.in_words(view.hold))
+    if view.wanted.reason is StopReason.IDLE:
+        return Reason(cause=StopReason.IDLE, evidence=view.idle)
+    if view.wanted.reason is StopReason.BUDGET and view.account is not None:
+        return Reason(cause=Cause.BUDGET, evidence=f"pool {view.account.pool}: {view.account.said} are spent")
     if view.pool is not None:
         return Reason(cause="completion", evidence=f"its run is over: {view.verdict.why}")
     if view.owner_is_leaving:
@@ -105,6 +117,9 @@ def _purpose_away(view: NodeView, *, ends: bool) -> Purpose:
             reason=holds.stop_reason(view.hold), cause=holds.cause(view.hold), key=view.hold.id, ends=ends
         )
     reason = view.wanted.reason or StopReason.SCALE_IN
+    if reason in SAVING:
+        number = view.run.attempt.number if view.run and view.run.attempt else 0
+        return Purpose(reason=reason, cause=Cause.BUDGET, key=f"{view.generation}-{number}", ends=ends)
     if view.owner_is_leaving:
         reason = StopReason.MANUAL
     return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation), ends=ends)
@@ -115,7 +130,7 @@ def off(view: NodeView) -> Decision | None:
     if view.wanted.powered:
         return None
     if view.machine is None or view.machine.state is InstanceState.STOPPED:
-        return SETTLED
+        return _unpaid(view)
     if view.machine.state is InstanceState.STOPPING:
         return wait(view, "its machine, which is stopping")
     reason = _why_away(view)
@@ -125,7 +140,7 @@ def off(view: NodeView) -> Decision | None:
         reason,
         Place(placement=_leaving(view)),
         PowerOff(machine=view.machine),
-        cost=_less(view),
+        change=cost.gone(view.machine, view.prices),
     )
     return emptied_first(view, Kind.STOP, _purpose_away(view, ends=False), reason, switched)
 
@@ -155,7 +170,8 @@ def missing(view: NodeView) -> Decision | None:
     if view.receipts:
         evidence += f"; run {view.run_id} goes on from step {view.receipts[0].step}"
     reason = Reason(cause=_lost_to(view) if returns else "spec", evidence=evidence)
-    return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), cost=view.price)
+    made = cost.made(view.prices.of(chosen.choice))
+    return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), change=made)
 
 
 def _vanished(view: NodeView) -> Decision | None:
@@ -215,6 +231,7 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
     wanted = msgspec.structs.replace(view.wanted, incarnation=number, **chosen.choice._asdict())
     if takes_up:
         return wanted, None
+    price = view.prices.of(chosen.choice)
     claim = Incarnation(
         node=view.node,
         number=number,
@@ -223,6 +240,7 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
         zone=wanted.zone,
         claimed_at=view.now,
         claimed_by="controller",
+        meter=Meter(rate=price.dollars if price else None),
     )
     return wanted, claim
 
@@ -244,7 +262,9 @@ def powered_down(view: NodeView) -> Decision | None:
     else:
         return SETTLED
     kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
-    return act(view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), cost=view.price)
+    return act(
+        view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), change=cost.made(view.price)
+    )
 
 
 def _switched_off_by(view: NodeView) -> Cause:
@@ -265,7 +285,12 @@ def outdated(view: NodeView) -> Decision | None:
         return wait(view, f"{Kind.REPLACE}: capacity: {chosen.why}", chosen.until)
     placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
     replaced = act(
-        view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), lost=_at_stake(view, certain)
+        view,
+        Kind.REPLACE,
+        reason,
+        Converge(placement=placement, claim=claim),
+        lost=_at_stake(view, certain),
+        change=_swapped(view, chosen),
     )
     if certain:
         return replaced
@@ -274,6 +299,10 @@ def outdated(view: NodeView) -> Decision | None:
 
 Found = tuple[Reason, Purpose, bool]
 """Why, to what end, and whether the machine is certainly lost (then nothing can be saved there)."""
+
+
+def _swapped(view: NodeView, chosen: capacity.Chosen) -> cost.Change:
+    return cost.swapped(view.machine, view.prices.of(chosen.choice), view.prices)
 
 
 def _at_stake(view: NodeView, certain: bool) -> int:
@@ -347,8 +376,10 @@ def leaving(view: NodeView) -> Decision | None:
     saved = attempt.receipt.step if attempt and attempt.receipt else None
     evidence = f"{notice.cause} notice" + (f"; saved at step {saved}" if saved is not None else "")
     reason = Reason(cause=notice.cause, evidence=evidence)
-    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), choose(view))
-    return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim))
+    chosen = choose(view)
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
+    change = _swapped(view, chosen)
+    return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), change=change)
 
 
 def silent(view: NodeView) -> Decision | None:

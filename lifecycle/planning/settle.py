@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from lifecycle.model import hours
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
@@ -26,7 +27,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, holds, proving
+from lifecycle.planning import capacity, holds, metering, proving
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -49,6 +50,8 @@ def settle(observed: Observed, now: float) -> Facts:
     attempts: list[Attempt] = []
     entries: list[Entry] = []
     machines = _by_incarnation(observed)
+    learned = {**observed.incarnations, **{(i.node, i.number): i for i in _incarnations(observed, machines, now)}}
+    ledgers, claims = metering.settled(observed, machines, learned, now)
     live = frozenset(machine.id for machine in observed.machines if machine.live)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
@@ -61,7 +64,8 @@ def settle(observed: Observed, now: float) -> Facts:
     return Facts(
         runs=tuple(runs),
         attempts=tuple(attempts),
-        incarnations=tuple(_incarnations(observed, machines, now)),
+        ledgers=ledgers,
+        incarnations=tuple(c for key, c in claims.items() if c != observed.incarnations[key]),
         rejections=_rejections(observed),
         released=tuple(
             node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
@@ -80,6 +84,7 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         observed,
         runs={**observed.runs, **{run.run: run for run in facts.runs}},
         incarnations={**observed.incarnations, **{(i.node, i.number): i for i in facts.incarnations}},
+        ledgers={**observed.ledgers, **{ledger.pool: ledger for ledger in facts.ledgers}},
         rejections=observed.rejections | {receipt.digest for receipt in facts.rejections},
         drains={node: claim for node, claim in observed.drains.items() if node not in facts.released},
         holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
@@ -140,7 +145,8 @@ def _started(run: Run, attempt: Attempt, report: Report) -> Run:
     if reached is not None and again:
         lost[reached.cause] = lost.get(reached.cause, 0) + again
     exact = run.lost_exact and (reached is None or reached.exact)
-    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact)
+    clocked = hours.started(run.hours, started_at)
+    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact, hours=clocked)
 
 
 def _closed(run: Run, attempt: Attempt, ended: Ended, receipt: Receipt | None, now: float) -> Run:
@@ -201,8 +207,16 @@ def _ended(run: Run, attempt: Attempt, receipt: Receipt | None, *, result: objec
         since=now,
         reached=reached,
         spared=run.spared + attempt.spared_steps,
+        hours=_clocked(run, attempt, now),
         result=result if attempt.outcome is Outcome.COMPLETED else run.result,
     )
+
+
+def _clocked(run: Run, attempt: Attempt, now: float) -> hours.Hours:
+    """What follows an attempt is lost to what ended it, until the next one trains."""
+    over = attempt.outcome is Outcome.COMPLETED
+    ended_at = now if attempt.ended_at is None else attempt.ended_at
+    return hours.ended(run.hours, ended_at, None if over else attempt.cause or Cause.CONTROLLER)
 
 
 def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:

@@ -10,9 +10,10 @@ import msgspec
 from lifecycle.model.plan import Plan
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
-from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import holds, proving, shared
+from lifecycle.planning import budget, holds, proving, shared
+from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -50,6 +51,18 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
 
 
+class PoolCost(msgspec.Struct, frozen=True, kw_only=True):
+    """`spent` dollars over the fleet's life; at least that, unless `exact`. `price_age_seconds`: of the oldest."""
+
+    pool: str
+    spent: float
+    exact: bool
+    total: float | None
+    per_hour: float | None
+    price_age_seconds: float | None
+    limit_per_hour: float | None
+
+
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     fleet: str
     provider: str
@@ -59,6 +72,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
     """Of the fleet as a whole."""
     pools: tuple[PoolStatus, ...]
+    costs: tuple[PoolCost, ...]
     nodes: tuple[NodeStatus, ...]
 
 
@@ -67,6 +81,7 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
     spec = observed.record.spec if observed.record else None
     leaving = observed.record is None or observed.record.destroying
     nodes = tuple(_node(view, observed, plan, now) for view in views(None if leaving else spec, observed, now))
+    accounts = budget.accounts(None if leaving else spec, observed, now)
     declared = {str(name) for name in spec.nodes()} if spec and not leaving else set()
     shown = tuple(node for node in nodes if node.instance is not None or node.node in declared)
     return FleetStatus(
@@ -75,8 +90,9 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
         generation=plan.generation,
         sentence=_sentence(observed, shown, plan, now),
         holds=holds.active(None if leaving else spec, observed, now),
-        conditions=tuple(_of_the_fleet(observed, plan, now)),
+        conditions=(*_of_the_fleet(observed, plan, now), *budget.conditions(accounts, now)),
         pools=() if leaving else tuple(_pools(observed)),
+        costs=tuple(_cost(account, now) for account in accounts.values()),
         nodes=tuple(sorted(shown, key=_badness)),
     )
 
@@ -86,6 +102,19 @@ def _pools(observed: Observed) -> Iterator[PoolStatus]:
     for name, pool in sorted(pools.items()):
         key = f"{observed.fleet}/{name}"
         yield PoolStatus(pool=key, conditions=(proving.condition(key, pool, observed),))
+
+
+def _cost(account: budget.Account, now: float) -> PoolCost:
+    known = account.known_at
+    return PoolCost(
+        pool=account.pool,
+        spent=round(account.spent, 4),
+        exact=account.exact,
+        total=account.total,
+        per_hour=account.per_hour,
+        price_age_seconds=None if known is None else round(max(0.0, now - known), 1),
+        limit_per_hour=account.limit,
+    )
 
 
 def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condition]:
@@ -126,7 +155,8 @@ def _state(view: NodeView) -> str:
         return "ending" if view.machine.ending else view.machine.state
     if view.wanted.present:
         return InstanceState.PENDING
-    stopped = view.hold is not None and view.hold.kind in holds.RETURNING
+    held = view.hold is not None and view.hold.kind in holds.RETURNING
+    stopped = held or view.wanted.reason in SAVING
     return InstanceState.STOPPED if stopped else InstanceState.TERMINATED
 
 
@@ -193,8 +223,17 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
 
 def _held(view: NodeView) -> list[Condition]:
     if view.hold is None:
-        return []
+        return _resting(view)
     return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), holds.in_words(view.hold), view.hold.at)]
+
+
+def _resting(view: NodeView) -> list[Condition]:
+    """Stopped because it was idle: a person has to say that it is wanted again."""
+    if view.wanted.reason is not StopReason.IDLE:
+        return []
+    why = view.idle or "it was idle (budget.idle_stop)"
+    what = f"{why}: saved and stopped; `steady start {view.node}` brings it back"
+    return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
 
 
 def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:

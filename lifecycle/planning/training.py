@@ -6,6 +6,7 @@ import posixpath
 
 import msgspec
 
+from lifecycle.model import hours
 from lifecycle.model.fleet import Pool, Resume
 from lifecycle.model.plan import GiveOut, Instruct, Kind, Reason, Release
 from lifecycle.model.quantities import spoken
@@ -163,6 +164,7 @@ def _run(view: NodeView, pool: Pool, attempt: Attempt) -> Run:
             since=view.now,
             hyperparameters=train.hyperparameters,
             attempt=attempt,
+            hours=hours.given_out(hours.Hours(), view.now),
         )
     changed = view.run.attempt is not None and view.run.attempt.fingerprint != attempt.fingerprint
     return msgspec.structs.replace(
@@ -206,6 +208,7 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         fingerprint=attempt.fingerprint,
         on_completion=train.on_completion,
         hooks=pool.hooks,
+        watch_use=pool.budget.idle_stop is not None,
         env=train.env,
         hyperparameters=train.hyperparameters,
         resume=() if train.resume is Resume.NEVER else view.receipts[:RESUME_CANDIDATES],

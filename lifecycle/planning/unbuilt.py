@@ -29,6 +29,3 @@ def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
         yield ("mode",), "gang runs are"
     if pool.train.profile is not Profile.SCRIPT:
         yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"
-    for name in ("per_hour", "total", "idle_stop"):
-        if getattr(pool.budget, name) is not None:
-            yield ("budget", name), f"budget.{name} is"

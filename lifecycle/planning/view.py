@@ -9,6 +9,7 @@ import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
+from lifecycle.model.money import Price
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -25,7 +26,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, holds, placement, receipts
+from lifecycle.planning import attempts, budget, cost, holds, idling, placement, receipts
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -69,6 +70,11 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
     shortages: tuple[Shortage, ...]
+    prices: cost.Prices
+    account: budget.Account | None
+    """Its pool's money."""
+    idle: str
+    """The evidence that its machine has been idle for too long; empty when it has not."""
 
     @property
     def node(self) -> str:
@@ -128,9 +134,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self.report.step - saved)
 
     @property
-    def price(self) -> float | None:
-        """Dollars per hour of this node; None when not known."""
-        return 0.0 if self.provider == "local" else None
+    def price(self) -> Price | None:
+        """Of the machine in place; None without one, and when it is not known."""
+        return self.prices.of(cost.made_of(self.machine)) if self.machine else None
 
 
 class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +147,8 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     holds: Mapping[str | None, list[Hold]]
     scheduled: Mapping[str, Hold]
     allowed: frozenset[str]
+    prices: cost.Prices
+    accounts: Mapping[str, budget.Account]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
@@ -177,6 +185,8 @@ def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves
         holds=held,
         scheduled=holds.scheduled(spec, now),
         allowed=frozenset(observed.allowances),
+        prices=cost.known(observed, spec, now),
+        accounts=budget.accounts(spec, observed, now),
     )
 
 
@@ -194,6 +204,9 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     hold = _hold(shelves, name)
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
+    account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
+    heard = _current(report, machine)
+    idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
         now=now,
@@ -202,15 +215,15 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         provider=spec.provider if spec else "",
         pool=pool,
         stored=stored,
-        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict),
+        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict, _saves(account, idle)),
         hold=hold,
         verdict=verdict,
         machine=machine,
         surplus=surplus,
         claims=claims,
-        drain=_live_claim(observed, node, now),
+        drain=drain,
         order=observed.orders.get(node),
-        report=_current(report, machine),
+        report=heard,
         heard_at=max((r.at for r in (report, observed.reports.get(node)) if r), default=0.0),
         beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
@@ -219,7 +232,17 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
         shortages=observed.shortages,
+        prices=shelves.prices,
+        account=account,
+        idle=idle,
     )
+
+
+def _saves(account: budget.Account | None, idle: str) -> StopReason | None:
+    """Whether money says that the node's machine is to be off."""
+    if account is not None and account.exhausted:
+        return StopReason.BUDGET
+    return StopReason.IDLE if idle else None
 
 
 def _current(report: Report | None, machine: Machine | None) -> Report | None:
@@ -288,12 +311,22 @@ def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple
     return receipts.eligible(found.values(), observed.rejections, attempt)
 
 
-def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:
-    """The allowed placement, less what holds and an ended run take away."""
+_PASSING = (None, StopReason.MANUAL, StopReason.SCHEDULE, StopReason.COMPLETION, StopReason.BUDGET)
+"""Reasons of a placement that are judged anew by every tick; one that was idle waits for `steady start`."""
+
+
+def _wanted(
+    allowed: Placement,
+    pool: Pool | None,
+    hold: Hold | None,
+    verdict: attempts.Verdict,
+    saves: StopReason | None,
+) -> Placement:
+    """The allowed placement, less what holds, an ended run and money take away."""
     if pool is None:
         return allowed
     replace = msgspec.structs.replace
-    if allowed.reason in (StopReason.MANUAL, StopReason.SCHEDULE, StopReason.COMPLETION):
+    if allowed.reason in _PASSING:
         allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
@@ -303,6 +336,8 @@ def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: a
         if pool.train.on_completion is OnCompletion.STOP:
             return _off(allowed, StopReason.COMPLETION, pool.train.run)
         return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
+    if saves is not None:
+        return _off(allowed, saves, pool.train.run if saves is StopReason.IDLE else None)
     return allowed
 
 

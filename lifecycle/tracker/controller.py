@@ -10,6 +10,7 @@ import msgspec
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.journal import Entry, Tick
+from lifecycle.model.money import Ledger, Quotes
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
@@ -20,7 +21,6 @@ from lifecycle.model.records import (
     Order,
     Placement,
     Receipt,
-    Record,
     Report,
     Run,
     Shortage,
@@ -30,7 +30,7 @@ from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard, Row, Table
 from lifecycle.tracker import rows
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=msgspec.Struct)
 
 _CORE = (
     rows.SPEC,
@@ -44,6 +44,8 @@ _CORE = (
     rows.ALLOWANCE,
     rows.SHORTAGE,
     rows.PROOF,
+    rows.LEDGER,
+    rows.QUOTES,
     rows.TICK,
 )
 
@@ -85,6 +87,7 @@ class ControllerTracker:
         found = self._table.scan(fleet, _CORE)
         spec = _each(found[rows.SPEC], SpecRecord)
         reports = tuple(_reports(found[rows.REPORT]))
+        quotes = _each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
         return Observed(
             fleet=fleet,
             record=spec.get(fleet),
@@ -99,6 +102,8 @@ class ControllerTracker:
             shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
             proofs=_each(found[rows.PROOF], SaveProof),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
+            ledgers=_each(found[rows.LEDGER], Ledger),
+            prices={quote.choice: quote for quote in quotes.quotes},
             last_tick=_each(found[rows.TICK], Tick).get(fleet),
         )
 
@@ -161,6 +166,12 @@ class ControllerTracker:
     def forget_shortage(self, fleet: str, shortage: Shortage, guard: Guard | None) -> None:
         name = rows.shortage_name(shortage.market, shortage.instance_type, shortage.zone)
         self._table.remove(fleet, rows.SHORTAGE, name, guard=guard)
+
+    def put_ledger(self, fleet: str, ledger: Ledger, guard: Guard | None) -> None:
+        self._put(fleet, rows.LEDGER, ledger.pool, ledger, guard)
+
+    def put_quotes(self, fleet: str, quotes: Quotes, guard: Guard | None) -> None:
+        self._put(fleet, rows.QUOTES, fleet, quotes, guard)
 
     def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
         """Gives out an epoch, once. Returns the attempt that stands under that number."""
@@ -242,5 +253,5 @@ class ControllerTracker:
     def journal(self, fleet: str, entry: Entry) -> None:
         self._table.append(fleet, entry.node, encode(entry))
 
-    def _put(self, fleet: str, kind: str, name: str, record: Record, guard: Guard | None) -> None:
+    def _put(self, fleet: str, kind: str, name: str, record: msgspec.Struct, guard: Guard | None) -> None:
         self._table.put(fleet, kind, name, encode(record), guard=guard)

@@ -16,6 +16,8 @@
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
 | proof       | fleet/pool                    | controller |
+| ledger      | pool                          | controller: what its machines of the past have cost |
+| quotes      | fleet                         | controller: what was last heard of prices |
 | stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
@@ -38,6 +40,8 @@ HOLD = "hold"
 ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
 PROOF = "proof"
+LEDGER = "ledger"
+QUOTES = "quotes"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"

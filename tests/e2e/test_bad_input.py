@@ -107,9 +107,8 @@ UNBUILT = {
     "mode": "gang",
     "schedule": {"stop": "0 20 * * 1-5", "start": "0 8 * * 1-5"},
     "hooks": {"pre_stop": [{"run": ["true"]}]},
-    "budget": {"per_hour": 12.0},
 }
-AT = {"hooks": "pre_stop", "budget": "per_hour"}
+AT = {"hooks": "pre_stop"}
 
 
 @pytest.mark.parametrize("field", UNBUILT)

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from lifecycle.model.errors import GuardRefused
+from lifecycle.model.money import Price
 from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Save, Waiting
 from lifecycle.model.records import Status
 from lifecycle.planning import explain
@@ -23,6 +24,7 @@ REFUSED = Refusal(
 PLAN = Plan(
     fleet="f",
     generation=3,
+    at=NOW,
     drift=(
         Drift(node=NODE, field="power", desired="on", actual="off", policy="restore"),
         Drift(node=NODE, field="train", desired="aa", actual="bb", policy="restore", preexisting=False),
@@ -42,6 +44,7 @@ PLAN = Plan(
             reason=Reason(cause="spec", evidence="declared, and no machine fills it"),
             steps=(Converge(placement=a_placement(node="f/t/2", instance_type="g5", zone="a")),),
             cost_per_hour=13.9,
+            price=Price(dollars=13.9, at=NOW - 600, source="list price"),
         ),
     ),
     refusals=(REFUSED,),
@@ -64,7 +67,7 @@ GOLDEN = """\
 
     Actions
        ‖ checkpoint-stop  f/t/0  operator: stop by somebody: lunch  at most 30 steps lost  -$1.50/h
-       + create  f/t/2  spot g5 a  spec: declared, and no machine fills it  +$13.90/h
+       + create  f/t/2  spot g5 a  spec: declared, and no machine fills it  +$13.90/h (list price, 10m old)
 
     Refused
        ! checkpoint-stop  f/t/1  without_checkpoint: refuse: its trainer did not save within 1m
@@ -137,6 +140,7 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "reason": {"cause": "operator", "evidence": "stop by somebody: lunch"},
                 "lost_steps": 30,
                 "cost_per_hour": -1.5,
+                "price": None,
             },
             {
                 "kind": "create",
@@ -146,6 +150,7 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "reason": {"cause": "spec", "evidence": "declared, and no machine fills it"},
                 "lost_steps": 0,
                 "cost_per_hour": 13.9,
+                "price": {"per_hour": 13.9, "source": "list price", "age_seconds": 600.0},
             },
         ],
         "refusals": [

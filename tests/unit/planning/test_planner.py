@@ -64,7 +64,7 @@ def test_a_plan_of_a_world_not_read_is_not_settled() -> None:
 
 
 def test_a_fleet_as_declared_is_settled() -> None:
-    assert but(planned(many(3)), saves=()) == Plan(fleet="f", generation=1)
+    assert but(planned(many(3)), saves=()) == Plan(fleet="f", generation=1, at=NOW)
 
 
 def test_the_plan_names_the_generation_it_was_made_for() -> None:

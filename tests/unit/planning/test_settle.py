@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.money import Meter
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import Attempt, HoldKind, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
@@ -365,15 +366,18 @@ def test_a_creation_claim_learns_its_machine() -> None:
     assert settle(observed, NOW).incarnations == (an_incarnation(),)
 
 
+BOOKED = Meter(rate=0.0, booked=True, first=True)
+
+
 def test_a_creation_claim_learns_when_and_why_its_machine_ended() -> None:
     facts = settle(training(machines=(GONE,)), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT, meter=BOOKED),)
 
 
 def test_a_claim_that_a_persons_update_ended_learns_why() -> None:
     ended = {(NODE, 1): an_incarnation(ended_at=NOW - 9)}
     facts = settle(training(machines=(GONE,), incarnations=ended), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT, meter=BOOKED),)
 
 
 def test_a_machine_without_a_claim_makes_none() -> None:

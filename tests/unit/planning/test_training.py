@@ -11,6 +11,7 @@ from lifecycle.model.plan import Claim, GiveOut, Instruct, Kind, Release
 from lifecycle.model.records import Desired, DrainOutcome, Outcome, Phase
 from lifecycle.model.states import Cause, RunState
 from lifecycle.model.world import Observed
+from lifecycle.planning.attempts import backoff
 from lifecycle.planning.training import RESUME_CANDIDATES
 from tests.builders import (
     NODE,
@@ -209,7 +210,7 @@ def test_a_backed_off_run_waits_on_its_machine() -> None:
     spec = a_spec(budget={"retries": {"user_error": 9}})
     attempt = an_ended_attempt(outcome=Outcome.FAILED, cause=Cause.USER_ERROR, ended_at=NOW)
     run = a_run(attempt, state=RunState.FAILED, failures={"user_error": 2})
-    assert waiting(rested(spec, runs={RUN: run})).until == NOW + 1
+    assert waiting(rested(spec, runs={RUN: run})).until == NOW + backoff(2, f"{RUN}#1")
 
 
 def test_the_drain_of_somebody_else_holds_back_the_next_attempt() -> None:

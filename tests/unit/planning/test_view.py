@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market, WithoutCheckpoint
+from lifecycle.model.money import Price
 from lifecycle.model.records import HoldKind, Outcome, Placement
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
@@ -244,8 +245,9 @@ def test_resume_points_leave_out_what_was_rejected() -> None:
 
 
 def test_a_local_node_costs_nothing_and_the_price_of_others_is_not_known() -> None:
-    view = seen(training())
-    assert (view.price, but(view, provider="aws").price) == (0.0, None)
+    here = training()
+    there = training(record=a_record(but(a_spec(), provider="aws")))
+    assert (seen(here).price, seen(there).price) == (Price(dollars=0.0, at=NOW, source="this computer"), None)
 
 
 def test_a_fleet_that_is_being_destroyed_has_an_owner_who_is_leaving() -> None:

@@ -78,7 +78,7 @@ def local(state: Path, *, read_only: bool = False) -> Control:
             who=who(),
         ),
         clock=clock,
-        console=LocalConsole(directory, provider),
+        console=LocalConsole(directory, provider, who()),
     )
 
 

@@ -64,6 +64,12 @@ class Executor:
             tracker.put_incarnation(fleet, incarnation, guard)
         for receipt in facts.rejections:
             tracker.reject(fleet, receipt, guard)
+        self._forget(facts)
+        for entry in facts.entries:
+            tracker.journal(fleet, entry)
+
+    def _forget(self, facts: Facts) -> None:
+        tracker, fleet, guard = self._tracker, self._fleet, self._guard
         for node in facts.released:
             tracker.release_drain(fleet, node, guard)
         for hold in facts.spent:
@@ -72,8 +78,8 @@ class Executor:
             tracker.spend_allowance(fleet, instance, guard)
         for shortage in facts.over:
             tracker.forget_shortage(fleet, shortage, guard)
-        for entry in facts.entries:
-            tracker.journal(fleet, entry)
+        for correction in facts.calm:
+            tracker.forget_correction(fleet, correction, guard)
 
     def execute(self, plan: Plan, shortages: Sequence[Shortage] = ()) -> tuple[str, ...]:
         """Carries the plan out; returns one line per action that failed. Raises LostLease.
@@ -255,6 +261,8 @@ class Executor:
         self._journal(EntryKind.INTENT, op, action, "")
 
     def _conclude(self, op: str, action: Action, error: str) -> None:
+        if action.correction is not None and not error:
+            self._tracker.note_correction(self._fleet, action.correction, self._guard)
         self._journal(EntryKind.OUTCOME, op, action, f"failed: {error}" if error else "done")
 
     def _journal(self, kind: EntryKind, op: str, action: Action, result: str) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.journal import Entry
 from lifecycle.model.records import (
     Attempt,
@@ -140,6 +141,10 @@ class Action(Value, frozen=True, kw_only=True):
     """At most this many steps would have to be done again."""
     cost_per_hour: float | None = 0.0
     """Dollars per hour more (or less) than now; None when the price is not known."""
+    field: str = ""
+    """The field of drift that this puts back."""
+    correction: Correction | None = None
+    """To be written down once it is done."""
 
 
 class Refusal(Value, frozen=True, kw_only=True):
@@ -214,4 +219,6 @@ class Facts(Value, frozen=True, kw_only=True):
     spent: tuple[Hold, ...] = ()
     spent_allowances: tuple[str, ...] = ()
     over: tuple[Shortage, ...] = ()
+    calm: tuple[Correction, ...] = ()
+    """What was last put back so long ago that it says nothing any more."""
     entries: tuple[Entry, ...] = ()

@@ -27,10 +27,19 @@ def act(
     *steps: Step,
     lost: int = 0,
     cost: float | None = 0.0,
+    field: str = "",
 ) -> Decision:
-    """The action, with these steps this tick."""
+    """The action, with these steps this tick. `field`: the drift that they put back for good."""
     return Decision(
-        action=Action(kind=kind, node=view.node, reason=reason, steps=steps, lost_steps=lost, cost_per_hour=cost)
+        action=Action(
+            kind=kind,
+            node=view.node,
+            reason=reason,
+            steps=steps,
+            lost_steps=lost,
+            cost_per_hour=cost,
+            field=field,
+        )
     )
 
 

@@ -27,7 +27,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity
+from lifecycle.planning import capacity, corrections
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -73,6 +73,7 @@ def settle(observed: Observed, now: float) -> Facts:
         ),
         spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
         over=capacity.over(observed.shortages, observed.machines, now),
+        calm=corrections.calm(observed.corrections, now),
         entries=tuple(entries),
     )
 
@@ -88,6 +89,7 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
         allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
         shortages=tuple(shortage for shortage in observed.shortages if shortage not in facts.over),
+        corrections=tuple(each for each in observed.corrections if each not in facts.calm),
     )
 
 
@@ -247,7 +249,7 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
         claim = observed.incarnations.get((machine.node, machine.incarnation))
         if claim is None:
             continue
-        known = _replace(claim, instance=machine.id)
+        known = _replace(claim, instance=machine.id, worn=claim.worn or dict(machine.worn))
         if machine.state is InstanceState.TERMINATED and None in (claim.ended_at, claim.cause):
             known = _replace(known, ended_at=claim.ended_at or machine.ended_at or now, cause=machine.cause)
         if known != claim:

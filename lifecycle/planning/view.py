@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Quiet
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -26,6 +28,7 @@ from lifecycle.model.records import (
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import attempts, placement, receipts
+from lifecycle.planning.corrections import contested
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -69,6 +72,12 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
     shortages: tuple[Shortage, ...]
+    contested: Mapping[str, Correction] = {}
+    """The fields that were put back too often to be put back again for now."""
+    quiet: Quiet | None = None
+    """Our own looks at the machine's last report, where its time is off."""
+    groups: str = ""
+    """The security groups of the user's own that its machine is to have."""
 
     @property
     def node(self) -> str:
@@ -140,6 +149,7 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     claims: Mapping[str, list[Incarnation]]
     holds: Mapping[str | None, list[Hold]]
     allowed: frozenset[str]
+    contested: Mapping[str, Mapping[str, Correction]]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
@@ -170,7 +180,9 @@ def _shelves(observed: Observed, now: float) -> _Shelves:
     for hold in observed.holds:
         if hold.kind in _STRICTNESS and hold.active(now):
             holds[hold.node].append(hold)
-    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=frozenset(observed.allowances))
+    fought = contested(observed.corrections, observed.record.generation if observed.record else 0, now)
+    allowed = frozenset(observed.allowances)
+    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=allowed, contested=fought)
 
 
 def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
@@ -212,6 +224,9 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
         shortages=observed.shortages,
+        contested=shelves.contested.get(node, {}),
+        quiet=observed.quiet.get(machine.id) if machine else None,
+        groups=", ".join(sorted(spec.aws.security_groups)) if spec else "",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from lifecycle.model.codec import decode, encode
+from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.journal import Entry, Tick
 from lifecycle.model.records import (
@@ -42,6 +43,7 @@ _CORE = (
     rows.HOLD,
     rows.ALLOWANCE,
     rows.SHORTAGE,
+    rows.CORRECTION,
     rows.TICK,
 )
 
@@ -95,6 +97,7 @@ class ControllerTracker:
             holds=tuple(_each(found[rows.HOLD], Hold).values()),
             allowances=_each(found[rows.ALLOWANCE], Allowance),
             shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
+            corrections=tuple(_each(found[rows.CORRECTION], Correction).values()),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
             last_tick=_each(found[rows.TICK], Tick).get(fleet),
         )
@@ -158,6 +161,14 @@ class ControllerTracker:
     def forget_shortage(self, fleet: str, shortage: Shortage, guard: Guard | None) -> None:
         name = rows.shortage_name(shortage.market, shortage.instance_type, shortage.zone)
         self._table.remove(fleet, rows.SHORTAGE, name, guard=guard)
+
+    def note_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._put(fleet, rows.CORRECTION, name, correction, guard)
+
+    def forget_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._table.remove(fleet, rows.CORRECTION, name, guard=guard)
 
     def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
         """Gives out an epoch, once. Returns the attempt that stands under that number."""

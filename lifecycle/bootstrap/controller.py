@@ -83,7 +83,7 @@ def local(state: Path, *, read_only: bool = False, prices: Prices | None = None)
             prices=prices,
         ),
         clock=clock,
-        console=LocalConsole(directory, provider),
+        console=LocalConsole(directory, provider, who()),
     )
 
 

@@ -82,6 +82,8 @@ class Executor:
             tracker.spend_allowance(fleet, instance, guard)
         for shortage in facts.over:
             tracker.forget_shortage(fleet, shortage, guard)
+        for correction in facts.calm:
+            tracker.forget_correction(fleet, correction, guard)
 
     def _book(self, facts: Facts) -> None:
         """The ledgers first: a claim that says it is booked is."""
@@ -270,6 +272,8 @@ class Executor:
         self._journal(EntryKind.INTENT, op, action, "")
 
     def _conclude(self, op: str, action: Action, error: str) -> None:
+        if action.correction is not None and not error:
+            self._tracker.note_correction(self._fleet, action.correction, self._guard)
         self._journal(EntryKind.OUTCOME, op, action, f"failed: {error}" if error else "done")
 
     def _journal(self, kind: EntryKind, op: str, action: Action, result: str) -> None:

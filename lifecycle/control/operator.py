@@ -158,7 +158,8 @@ class Operator:
         return self._put(fleet, HoldKind.PAUSE, None, "Ctrl-C in `steady run`")
 
     def start(self, node: NodeName, *, resume: bool) -> None:
-        """Lifts the node's holds; with `resume` its run's next attempt may start, whatever held it back."""
+        """Lifts the node's holds, and puts back what is contested; with `resume` its run's
+        next attempt may start, whatever held it back."""
         self._declared(node)
         with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
             if resume:
@@ -166,6 +167,7 @@ class Operator:
             mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE, HoldKind.START)
             self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
             self._rouse(node, guard)
+            self._make_peace(node, guard)
             self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
             self._against_schedule(node, guard)
 
@@ -182,6 +184,11 @@ class Operator:
         if placement is not None and placement.reason is StopReason.IDLE:
             again = msgspec.structs.replace(placement, present=True, reason=None, run=None)
             self._tracker.place(node.fleet, again, guard)
+
+    def _make_peace(self, node: NodeName, guard: Guard) -> None:
+        for correction in self._tracker.observe(node.fleet).corrections:
+            if correction.node == str(node):
+                self._tracker.forget_correction(node.fleet, correction, guard)
 
     def _allow(self, node: NodeName, guard: Guard) -> None:
         observed = self._tracker.observe(node.fleet)

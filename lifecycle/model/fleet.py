@@ -107,6 +107,9 @@ class Drift(Part, frozen=True, kw_only=True):
     market: DriftPolicy = DriftPolicy.REPORT
     instance_type: DriftPolicy = DriftPolicy.REPLACE
     tags: DriftPolicy = DriftPolicy.RESTORE
+    image: DriftPolicy = DriftPolicy.REPORT
+    security_group: DriftPolicy = DriftPolicy.RESTORE
+    role: DriftPolicy = DriftPolicy.RESTORE
     foreign_process: DriftPolicy = DriftPolicy.REPORT
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.journal import Entry
 from lifecycle.model.money import Ledger, Price
 from lifecycle.model.proving import SaveProof
@@ -145,6 +146,10 @@ class Action(Value, frozen=True, kw_only=True):
     """Dollars per hour more (or less) than now; None when the price is not known."""
     price: Price | None = None
     """Of the machine that is made, or that goes."""
+    field: str = ""
+    """The field of drift that this puts back."""
+    correction: Correction | None = None
+    """To be written down once it is done."""
 
 
 class Refusal(Value, frozen=True, kw_only=True):
@@ -235,4 +240,6 @@ class Facts(Value, frozen=True, kw_only=True):
     proofs: tuple[SaveProof, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     """Written before the claims that are booked in them say so."""
+    calm: tuple[Correction, ...] = ()
+    """What was last put back so long ago that it says nothing any more."""
     entries: tuple[Entry, ...] = ()

@@ -71,6 +71,8 @@ class Incarnation(Record, frozen=True, kw_only=True):
     form: str = ""
     """A digest of what its machine is made of beside market, type and zone; empty where that is not known."""
     meter: Meter = Meter()
+    worn: dict[str, str] = {}
+    """The machine's security group and role when it was first seen."""
 
 
 class Shortage(Record, frozen=True, kw_only=True):

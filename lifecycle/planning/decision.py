@@ -28,8 +28,9 @@ def act(
     *steps: Step,
     lost: int = 0,
     change: Change = NOTHING,
+    field: str = "",
 ) -> Decision:
-    """The action, with these steps this tick."""
+    """The action, with these steps this tick. `field`: the drift that they put back for good."""
     return Decision(
         action=Action(
             kind=kind,
@@ -39,6 +40,7 @@ def act(
             lost_steps=lost,
             cost_per_hour=change.dollars,
             price=change.price,
+            field=field,
         )
     )
 

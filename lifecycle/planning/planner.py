@@ -13,6 +13,7 @@ from lifecycle.model.world import Observed
 from lifecycle.planning import (
     blocking,
     budget,
+    contest,
     drift,
     guards,
     holds,
@@ -60,14 +61,21 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
     seen = views(spec, observed, now)
     decisions = [decide(view) for view in seen]
-    actions = [*shared.actions(observed, share and spec is not None), *(d.action for d in decisions if d.action)]
+    differs = {view.node: tuple(drift.compare(view)) for view in seen}
+    counted = (
+        contest.counted(d.action, v, observed.corrections) for d, v in zip(decisions, seen, strict=True) if d.action
+    )
+    actions = [*shared.actions(spec if share else None, observed), *counted]
     drafted = Plan(
         fleet=observed.fleet,
         generation=generation,
         at=now,
-        drift=(*shared.drift(observed), *(found for view in seen for found in drift.compare(view))),
+        drift=(*shared.drift(spec, observed), *(found for view in seen for found in differs[view.node])),
         actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
-        refusals=tuple(d.refusal for d in decisions if d.refusal),
+        refusals=(
+            *(d.refusal for d in decisions if d.refusal),
+            *(each for view in seen for each in contest.refusals(view, differs[view.node])),
+        ),
         waiting=tuple(d.waiting for d in decisions if d.waiting),
         holds=holds.active(spec, observed, now),
         saves=proving.saves(spec, observed),

@@ -9,11 +9,11 @@ import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
 from lifecycle.model.money import Meter
-from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
+from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, budget, capacity, cost, holds
+from lifecycle.planning import attempts, budget, capacity, cost, drift, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -258,13 +258,14 @@ def powered_down(view: NodeView) -> Decision | None:
     if ours:
         reason = Reason(cause=_switched_off_by(view), evidence="nothing holds it any longer")
     elif view.pool is not None and view.pool.drift.power is DriftPolicy.RESTORE:
+        if "power" in view.contested:
+            return SETTLED
         reason = Reason(cause=Cause.DRIFT, evidence="someone stopped it; drift.power: restore")
     else:
         return SETTLED
     kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
-    return act(
-        view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), change=cost.made(view.price)
-    )
+    on, field = (PowerOn(machine=machine), Place(placement=kept)), "" if ours else "power"
+    return act(view, Kind.START, reason, *on, change=cost.made(view.price), field=field)
 
 
 def _switched_off_by(view: NodeView) -> Cause:
@@ -276,22 +277,19 @@ def outdated(view: NodeView) -> Decision | None:
     """A machine to be replaced: asked for, of a type or market no longer declared, or lost."""
     if view.machine is None:
         return None
-    found = _asked(view) or _wrong_kind(view) or _lost(view)
+    wrong = _wrong_kind(view)
+    found = _asked(view) or (_is_wrong(view, wrong) if wrong else None) or _lost(view)
     if found is None:
         return None
     reason, purpose, certain = found
+    field = wrong.field if wrong and reason.cause == Cause.DRIFT else ""
     chosen = choose(view)
     if chosen.until is not None and not certain:
         return wait(view, f"{Kind.REPLACE}: capacity: {chosen.why}", chosen.until)
     placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
-    replaced = act(
-        view,
-        Kind.REPLACE,
-        reason,
-        Converge(placement=placement, claim=claim),
-        lost=_at_stake(view, certain),
-        change=_swapped(view, chosen),
-    )
+    step, lost = Converge(placement=placement, claim=claim), _at_stake(view, certain)
+    change = _swapped(view, chosen)
+    replaced = act(view, Kind.REPLACE, reason, step, lost=lost, change=change, field=field)
     if certain:
         return replaced
     return emptied_first(view, Kind.REPLACE, purpose, reason, replaced)
@@ -320,26 +318,16 @@ def _asked(view: NodeView) -> Found | None:
     )
 
 
-def _wrong_kind(view: NodeView) -> Found | None:
-    machine, pool = view.machine, view.pool
-    if machine is None or pool is None:
-        return None
-    market = pool.drift.market is DriftPolicy.REPLACE and machine.market is not view.wanted.market
-    kind = pool.drift.instance_type is DriftPolicy.REPLACE and machine.instance_type not in (
-        pool.instance_types or (machine.instance_type,)
-    )
-    where = pool.drift.instance_type is DriftPolicy.REPLACE and machine.zone not in (pool.zones or (machine.zone,))
-    if not market and not kind and not where:
-        return None
-    what = (
-        f"market {machine.market}"
-        if market
-        else f"type {machine.instance_type}"
-        if kind
-        else f"zone {machine.zone}"
-    )
+def _wrong_kind(view: NodeView) -> Drift | None:
+    """What it is made of, and is to be replaced for."""
+    wrong = (each for each in drift.kind(view) if each.policy == DriftPolicy.REPLACE)
+    return next((each for each in wrong if each.field not in view.contested), None)
+
+
+def _is_wrong(view: NodeView, wrong: Drift) -> Found:
+    what = wrong.field.removeprefix("instance_")
     return (
-        Reason(cause=Cause.DRIFT, evidence=f"its {what} is not declared"),
+        Reason(cause=Cause.DRIFT, evidence=f"its {what} {wrong.actual} is not declared"),
         Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation), ends=True),
         False,
     )

@@ -27,7 +27,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, holds, metering, proving
+from lifecycle.planning import capacity, corrections, holds, metering, proving
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -74,6 +74,7 @@ def settle(observed: Observed, now: float) -> Facts:
         spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
         over=capacity.over(observed.shortages, observed.machines, now),
         proofs=proving.proofs(observed),
+        calm=corrections.calm(observed.corrections, now),
         entries=(*entries, *holds.told(spent, now)),
     )
 
@@ -91,6 +92,7 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
         shortages=tuple(shortage for shortage in observed.shortages if shortage not in facts.over),
         proofs={**observed.proofs, **{proof.pool: proof for proof in facts.proofs}},
+        corrections=tuple(each for each in observed.corrections if each not in facts.calm),
     )
 
 
@@ -260,7 +262,7 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
         claim = observed.incarnations.get((machine.node, machine.incarnation))
         if claim is None:
             continue
-        known = _replace(claim, instance=machine.id)
+        known = _replace(claim, instance=machine.id, worn=claim.worn or dict(machine.worn))
         if machine.state is InstanceState.TERMINATED and None in (claim.ended_at, claim.cause):
             known = _replace(known, ended_at=claim.ended_at or machine.ended_at or now, cause=machine.cause)
         if known != claim:

@@ -12,7 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import budget, holds, proving, shared
+from lifecycle.planning import budget, contest, holds, proving, shared
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
@@ -193,7 +193,7 @@ def _checkpoint(view: NodeView, observed: Observed, now: float) -> CheckpointSta
 def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> tuple[Condition, ...]:
     found = list(view.report.conditions) if view.report else []
     for refusal in plan.refusals:
-        if refusal.node == view.node:
+        if refusal.node == view.node and refusal.guard != contest.GUARD:
             what = f"{refusal.action} refused: {refusal.evidence}; override: {refusal.override}"
             found.append(_condition("Synced", Status.FALSE, "Refused", what, now))
     for waiting in plan.waiting:
@@ -203,7 +203,7 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
         if drift.node == view.node:
             what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
             found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
-    return (*found, *_health(view, observed, now), *_held(view))
+    return (*found, *_health(view, observed, now), *contest.conditions(view), *_held(view))
 
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Quiet
 from lifecycle.model.money import Price
 from lifecycle.model.records import (
     Attempt,
@@ -27,6 +29,7 @@ from lifecycle.model.records import (
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import attempts, budget, cost, holds, idling, placement, receipts
+from lifecycle.planning.corrections import contested
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -75,6 +78,12 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Its pool's money."""
     idle: str
     """The evidence that its machine has been idle for too long; empty when it has not."""
+    contested: Mapping[str, Correction] = {}
+    """The fields that were put back too often to be put back again for now."""
+    quiet: Quiet | None = None
+    """Our own looks at the machine's last report, where its time is off."""
+    groups: str = ""
+    """The security groups of the user's own that its machine is to have."""
 
     @property
     def node(self) -> str:
@@ -149,6 +158,7 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     allowed: frozenset[str]
     prices: cost.Prices
     accounts: Mapping[str, budget.Account]
+    contested: Mapping[str, Mapping[str, Correction]]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
@@ -187,6 +197,7 @@ def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves
         allowed=frozenset(observed.allowances),
         prices=cost.known(observed, spec, now),
         accounts=budget.accounts(spec, observed, now),
+        contested=contested(observed.corrections, observed.record.generation if observed.record else 0, now),
     )
 
 
@@ -235,6 +246,9 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         prices=shelves.prices,
         account=account,
         idle=idle,
+        contested=shelves.contested.get(node, {}),
+        quiet=observed.quiet.get(machine.id) if machine else None,
+        groups=", ".join(sorted(spec.aws.security_groups)) if spec else "",
     )
 
 

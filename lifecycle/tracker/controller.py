@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from lifecycle.model.codec import decode, encode
+from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.journal import Entry, Tick
 from lifecycle.model.money import Ledger, Quotes
@@ -46,6 +47,7 @@ _CORE = (
     rows.PROOF,
     rows.LEDGER,
     rows.QUOTES,
+    rows.CORRECTION,
     rows.TICK,
 )
 
@@ -101,6 +103,7 @@ class ControllerTracker:
             allowances=_each(found[rows.ALLOWANCE], Allowance),
             shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
             proofs=_each(found[rows.PROOF], SaveProof),
+            corrections=tuple(_each(found[rows.CORRECTION], Correction).values()),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
             ledgers=_each(found[rows.LEDGER], Ledger),
             prices={quote.choice: quote for quote in quotes.quotes},
@@ -172,6 +175,14 @@ class ControllerTracker:
 
     def put_quotes(self, fleet: str, quotes: Quotes, guard: Guard | None) -> None:
         self._put(fleet, rows.QUOTES, fleet, quotes, guard)
+
+    def note_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._put(fleet, rows.CORRECTION, name, correction, guard)
+
+    def forget_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._table.remove(fleet, rows.CORRECTION, name, guard=guard)
 
     def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
         """Gives out an epoch, once. Returns the attempt that stands under that number."""

@@ -18,6 +18,7 @@
 | proof       | fleet/pool                    | controller |
 | ledger      | pool                          | controller: what its machines of the past have cost |
 | quotes      | fleet                         | controller: what was last heard of prices |
+| correction  | node/field                    | controller |
 | stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
@@ -42,6 +43,7 @@ SHORTAGE = "shortage"
 PROOF = "proof"
 LEDGER = "ledger"
 QUOTES = "quotes"
+CORRECTION = "correction"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"
@@ -54,6 +56,10 @@ def incarnation_name(node: str, number: int) -> str:
 
 def shortage_name(market: str, instance_type: str, zone: str) -> str:
     return f"{market}/{instance_type}/{zone}"
+
+
+def correction_name(node: str, field: str) -> str:
+    return f"{node}/{field}"
 
 
 def attempt_name(run: str, number: int) -> str:

@@ -46,6 +46,8 @@ class Power(StrEnum):
 class Want(msgspec.Struct, frozen=True, kw_only=True):
     power: Power
     cause: Cause | None = None
+    said: str = ""
+    """Who asked, where that was a person at the local console."""
 
 
 class ScheduledNotice(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ class LocalProvider:
         if running is not None and processes.alive(running.process):
             return self._running(record, want, ended)
         if ended is not None:
-            return _shown(record, ended.state, ended=ended)
+            return _shown(record, ended.state, ended=ended, said=want.said)
         return self._fallen(paths, record, want)
 
     @staticmethod
@@ -249,14 +249,14 @@ class LocalProvider:
             )
         self._children.append(child)
 
-    def power_off(self, machine: Machine) -> None:
-        """As `StopInstances`: a one-time spot machine cannot be stopped."""
+    def power_off(self, machine: Machine, said: str = "") -> None:
+        """As `StopInstances`: a one-time spot machine cannot be stopped. `said`: who asks for it at the console."""
         if machine.market is Market.SPOT:
             raise GuardRefused(
                 f"{machine.node}: a spot machine cannot be stopped, only ended",
                 fix="`steady stop` saves it, ends it, and starts it again later",
             )
-        self._direct(machine, Want(power=Power.OFF, cause=Cause.OPERATOR))
+        self._direct(machine, Want(power=Power.OFF, cause=Cause.OPERATOR, said=said))
 
     def power_on(self, machine: Machine) -> None:
         paths = self._state.machine(machine.id)
@@ -327,6 +327,7 @@ def _shown(
     ended: EndedRecord | None = None,
     ending: bool = False,
     impaired: bool = False,
+    said: str = "",
 ) -> Machine:
     return Machine(
         id=record.id,
@@ -342,4 +343,5 @@ def _shown(
         cause=ended.cause if ended else None,
         ended_at=ended.at if ended else None,
         ending=ending,
+        said=said,
     )

@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.agent.courier import Courier, Failed, Restore, Restored, Ship, Shipped
+from lifecycle.agent import shelf
+from lifecycle.agent.courier import Courier, Failed, Parted, Restore, Restored, Ship, Shipped
 from lifecycle.agent.memory import Memory
+from lifecycle.agent.pace import Pace
 from lifecycle.agent.reporting import Conditions, Journal
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.ids import NodeName
-from lifecycle.model.node import Ask, AskMode, Demand, NodeState
+from lifecycle.model.node import Ask, NodeState
 from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome, Phase, Receipt
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain, hooks, outcome
@@ -23,9 +26,6 @@ from lifecycle.planning.outcome import Judgement, exit_in_words
 from lifecycle.planning.wants import Surroundings
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.trainer import ProcessState, Trainer
-
-STORE_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a failed transfer is tried again."""
 
 _WELL = ("", "")
 
@@ -46,7 +46,7 @@ class AttemptKeeper:
         self._node, self._fleet = node, NodeName.parse(node).fleet
         self._trainer, self._courier, self._memory = trainer, courier, memory
         self._conditions, self._journal, self._clock = conditions, journal, clock
-        self._failures, self._retry_at = 0, 0.0
+        self._pace = Pace()
         self._unsound: set[tuple[str, str]] = set()
         self._swept: tuple[str, int] | None = None
         self.phase = Phase.IDLE
@@ -89,14 +89,15 @@ class AttemptKeeper:
             ended=None,
         )
         self._unsound.clear()
-        self.phase, self.step, self._retry_at = Phase.RESTORING, None, 0.0
+        self.phase, self.step = Phase.RESTORING, None
+        self._pace.at_once()
         if not adopted:
             self._fetch(assignment, now)
 
     def _fetch(self, assignment: Assignment, now: float) -> None:
-        if self._courier.current is None and now >= self._retry_at:
-            directory = self._trainer.checkpoint_directory(assignment)
-            self._courier.submit(Restore(candidates=assignment.resume, directory=directory))
+        if self._courier.current is None and self._pace.due(now):
+            directory, rank = self._trainer.checkpoint_directory(assignment), _rank(assignment)
+            self._courier.submit(Restore(candidates=assignment.resume, directory=directory, rank=rank))
 
     def _resume(self, assignment: Assignment, restored: Restored) -> None:
         """Starts the trainer from what was restored, and from nothing else.
@@ -111,8 +112,8 @@ class AttemptKeeper:
             )
             return
         receipt = restored.receipt
-        self._keep_only(assignment, receipt)
         self._remember(
+            shipped=shelf.keep_only(self._trainer, assignment, receipt),
             restored=True,
             resumed=receipt.name if receipt else None,
             from_step=receipt.step if receipt else 0,
@@ -134,15 +135,6 @@ class AttemptKeeper:
         else:
             self.fault = _WELL
 
-    def _keep_only(self, assignment: Assignment, receipt: Receipt | None) -> None:
-        """Leaves nothing on the disk that is newer than the resume point: a trainer may pick by itself."""
-        limit = receipt.step if receipt else -1
-        present = self._trainer.checkpoints(assignment)
-        stale = [c for c in present if c.step > limit or (c.step == limit and receipt and c.name != receipt.name)]
-        self._trainer.discard(assignment, [c.name for c in stale])
-        kept = tuple((c.name, c.signature) for c in present if c not in stale)
-        self._remember(shipped=kept)
-
     def _note_rejected(self, rejected: tuple[Receipt, ...]) -> None:
         known = {receipt.digest for receipt in self._state.rejected}
         fresh = tuple(receipt for receipt in rejected if receipt.digest not in known)
@@ -161,8 +153,10 @@ class AttemptKeeper:
         if isinstance(done, Failed):
             self._failed(done, now)
         elif done is not None:
-            self._failures, self._retry_at = 0, 0.0
+            self._pace.well()
             self._conditions.clear("StoreReachable")
+        if isinstance(done, Parted):
+            self._pace.stored_a_part(done.job.checkpoint, now)
         if isinstance(done, Shipped):
             self._received(done)
         assignment = self._state.assignment
@@ -176,10 +170,9 @@ class AttemptKeeper:
             self._conditions.set("CheckpointSound", "Unsound", f"{checkpoint.name}: {done.why}")
             return
         if done.abandoned:
-            self._retry_at = now
+            self._pace.at_once()
             return
-        self._retry_at = now + STORE_RETRY[min(self._failures, len(STORE_RETRY) - 1)]
-        self._failures += 1
+        self._pace.failed(now)
         self._conditions.set("StoreReachable", "TransferFailed", done.why)
 
     def _received(self, done: Shipped) -> None:
@@ -192,16 +185,7 @@ class AttemptKeeper:
             unsent=(*state.unsent, receipt),
         )
         if state.assignment is not None:
-            self._prune(state.assignment)
-
-    def _prune(self, assignment: Assignment) -> None:
-        """Keeps the newest few on the disk. What has no receipt yet is never pruned."""
-        present = self._trainer.checkpoints(assignment)
-        shipped = set(self._state.shipped)
-        spare = [c for c in present[: -max(2, assignment.keep)] if (c.name, c.signature) in shipped]
-        self._trainer.discard(assignment, [c.name for c in spare])
-        remaining = {(c.name, c.signature) for c in present if c not in spare}
-        self._remember(shipped=tuple(mark for mark in self._state.shipped if mark in remaining))
+            self._remember(shipped=shelf.prune(self._trainer, state.assignment, self._state.shipped))
 
     def attend(self, assignment: Assignment, demand: Demand | None, around: Surroundings, now: float) -> None:
         """One look at the attempt under way, and what follows from it."""
@@ -229,7 +213,7 @@ class AttemptKeeper:
         if leaving and isinstance(self._courier.current, Restore):
             self._courier.cancel()
         elif demand is not None and leaving and (not self._state.restored or demand.request == "orphaned"):
-            self._end_unstarted(assignment, Outcome.STOPPED, demand.cause, "stopped before it began")
+            self.decline(assignment, demand.cause)
         elif self._state.restored:
             self._launch(assignment)
         else:
@@ -316,9 +300,9 @@ class AttemptKeeper:
             ):
                 self._courier.cancel()
             return
-        if target is None or now < self._retry_at:
-            return
         ask = self._state.ask
+        if target is None or not self._pace.due(now, target, waited_for=ask is not None):
+            return
         answers = ask is not None and drain.proof(ask, trainee) == target
         self._courier.submit(
             Ship(
@@ -329,6 +313,8 @@ class AttemptKeeper:
                 directory=self._trainer.checkpoint_directory(assignment),
                 checkpoint=target,
                 request=ask.demand.request if ask and answers else None,
+                rank=_rank(assignment),
+                count=assignment.count,
             )
         )
 
@@ -348,9 +334,12 @@ class AttemptKeeper:
             self._trainer.kill(assignment)
             self._swept = (assignment.run, assignment.attempt)
             return  # look once more: what it wrote last counts
-        if self._courier.current is not None or drain.unshipped(trainee) is not None:
+        target, busy = drain.unshipped(trainee), self._courier.current is not None
+        in_vain = target == self._pace.parted and not drain.waits_for_peers(self._state.ask, now)
+        if busy or (target is not None and not in_vain):
             self._ship(assignment, trainee, now)
             return
+        trainee = drain.without_parts(trainee) if target is not None else trainee
         finished, result = self._trainer.result(assignment.run)
         judged = outcome.judge(
             self._state.ask,
@@ -371,6 +360,10 @@ class AttemptKeeper:
         failed = judged.outcome is Outcome.FAILED and assignment is not None
         last = self._trainer.last_words(assignment) if failed and assignment else ""
         return exit_in_words(process.exit_code) + (f"; last line: {last}" if last else "")
+
+    def decline(self, assignment: Assignment, cause: Cause) -> None:
+        """Stopped before it began: of a gang, the other ranks wait for this word."""
+        self._end_unstarted(assignment, Outcome.STOPPED, cause, "stopped before it began")
 
     def _end_unstarted(self, assignment: Assignment, how: Outcome, cause: Cause, why: str) -> None:
         ended = outcome.unstarted(assignment, how, cause, why, self._clock.now())
@@ -393,3 +386,8 @@ class AttemptKeeper:
 
     def _remember(self, **changes: Any) -> None:
         self._memory.state = msgspec.structs.replace(self._memory.state, **changes)
+
+
+def _rank(assignment: Assignment) -> int | None:
+    """Of a gang's run, which part of a checkpoint is this node's."""
+    return assignment.rank if assignment.nodes else None

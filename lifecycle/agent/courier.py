@@ -16,8 +16,10 @@ from pathlib import Path
 
 import msgspec
 
+from lifecycle.agent import wholes
 from lifecycle.agent.manifest import (
     Manifest,
+    Part,
     StoredFile,
     Unsound,
     files_of,
@@ -26,7 +28,7 @@ from lifecycle.agent.manifest import (
     read_manifest,
 )
 from lifecycle.model.errors import Conflict, SteadyError
-from lifecycle.model.ids import checkpoint_prefix
+from lifecycle.model.ids import WHOLE, checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.ports.checkpoints import ObjectStore
 from lifecycle.ports.trainer import LocalCheckpoint
@@ -43,18 +45,28 @@ class Ship(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     checkpoint: LocalCheckpoint
     request: str | None = None
+    rank: int | None = None
+    """Of a gang of `count`: only this rank's part lies here."""
+    count: int = 1
 
 
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
-    """Put the first sound one of these receipts into `directory`."""
+    """Put the first sound one of these receipts into `directory`: of a gang, the part of this rank."""
 
     candidates: tuple[Receipt, ...]
     directory: Path
+    rank: int | None = None
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     job: Ship
     receipt: Receipt
+
+
+class Parted(msgspec.Struct, frozen=True, kw_only=True):
+    """This rank's part is stored; those of other ranks are missing yet. The job may be tried again."""
+
+    job: Ship
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +88,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Job = Ship | Restore
-Done = Shipped | Restored | Failed
+Done = Shipped | Parted | Restored | Failed
 
 
 class _Abandoned(Exception):
@@ -136,15 +148,11 @@ class Courier:
             raise _Abandoned
         self.moved += count
 
-    def _ship(self, job: Ship) -> Shipped:
-        source = job.directory / job.checkpoint.name
-        prefix = _prefix(job)
-        before = fingerprint(source)
-        if not before:
-            raise Unsound(f"{job.checkpoint.name} holds no file", fix="write it aside, then rename")
-        files = tuple(self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source))
-        if fingerprint(source) != before:
-            raise Unsound(f"{job.checkpoint.name} changed while it was read", fix="write it aside, then rename")
+    def _ship(self, job: Ship) -> Shipped | Parted:
+        if job.rank is not None:
+            return self._ship_part(job, job.rank)
+        prefix = _prefix(job, _mark(job))
+        files = self._store_files(job, f"{prefix}/files")
         manifest = Manifest(
             run=job.run,
             attempt=job.attempt,
@@ -156,6 +164,32 @@ class Courier:
         data, digest = manifest_bytes(manifest)
         self._seal(f"{prefix}/manifest.json", data)
         return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
+
+    def _ship_part(self, job: Ship, rank: int) -> Shipped | Parted:
+        """This rank's part, unless it is there, then the whole, when all parts are."""
+        prefix, place = _prefix(job, WHOLE), wholes.place_of(rank, _mark(job))
+        present = wholes.parts_of(self._store, prefix)
+        if wholes.part_key(prefix, place) not in present.values():
+            files = self._store_files(job, f"{prefix}/{place}")
+            part = Part(rank=rank, node=job.node, name=job.checkpoint.name, place=place, files=files)
+            wholes.put_part(self._store, prefix, part)
+            present = wholes.parts_of(self._store, prefix)
+        if len(present) < job.count:
+            return Parted(job=job)
+        keys = [key for _, key in sorted(present.items())]
+        manifest, digest = wholes.made_whole(self._store, prefix, job.run, job.attempt, job.checkpoint.step, keys)
+        return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
+
+    def _store_files(self, job: Ship, prefix: str) -> tuple[StoredFile, ...]:
+        """Every file of the checkpoint, stored as it was when it was complete."""
+        source = job.directory / job.checkpoint.name
+        before = fingerprint(source)
+        if not before:
+            raise Unsound(f"{job.checkpoint.name} holds no file", fix="write it aside, then rename")
+        files = tuple(self._store_file(prefix, path, file) for path, file in files_of(source))
+        if fingerprint(source) != before:
+            raise Unsound(f"{job.checkpoint.name} changed while it was read", fix="write it aside, then rename")
+        return files
 
     def _store_file(self, prefix: str, path: str, file: Path) -> StoredFile:
         digest = self._store.put_file(_object(prefix, path), file, self._moved)
@@ -187,25 +221,29 @@ class Courier:
         rejected: list[Receipt] = []
         for receipt in job.candidates:
             try:
-                self._fetch(receipt, job.directory)
+                name = self._fetch(receipt, job)
             except Unsound:
                 rejected.append(receipt)
             else:
-                return Restored(job=job, receipt=receipt, rejected=tuple(rejected))
+                here = msgspec.structs.replace(receipt, name=name)
+                return Restored(job=job, receipt=here, rejected=tuple(rejected))
         return Restored(job=job, receipt=None, rejected=tuple(rejected))
 
-    def _fetch(self, receipt: Receipt, directory: Path) -> None:
+    def _fetch(self, receipt: Receipt, job: Restore) -> str:
+        """Returns the name that the checkpoint has in the directory."""
         manifest = read_manifest(self._store.get(f"{receipt.prefix}/manifest.json"), receipt.digest)
-        target = directory / manifest.name
-        if _same(manifest, target):
-            return
-        beside = directory / f".restoring-{manifest.name}"
+        part = manifest.part(job.rank)
+        target = job.directory / part.name
+        if _same(part, target):
+            return part.name
+        beside = job.directory / f".restoring-{part.name}"
         _clear(beside)
-        for file in manifest.files:
-            self._fetch_file(f"{receipt.prefix}/files", file, beside / file.path)
+        for file in part.files:
+            self._fetch_file(f"{receipt.prefix}/{part.place}", file, beside / file.path)
         _clear(target)
         beside.rename(target)
-        sync_directory(directory)
+        sync_directory(job.directory)
+        return part.name
 
     def _fetch_file(self, prefix: str, file: StoredFile, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -217,9 +255,12 @@ class Courier:
         sync_file(target)
 
 
-def _prefix(job: Ship) -> str:
+def _mark(job: Ship) -> str:
     """One place per checkpoint as it lies on the disk: a second save of a step overwrites nothing."""
-    mark = hashlib.sha256(job.checkpoint.signature.encode()).hexdigest()[:8]
+    return hashlib.sha256(job.checkpoint.signature.encode()).hexdigest()[:8]
+
+
+def _prefix(job: Ship, mark: str) -> str:
     return checkpoint_prefix(job.fleet, job.run, job.attempt, job.checkpoint.step, mark)
 
 
@@ -234,13 +275,13 @@ def _clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _same(manifest: Manifest, target: Path) -> bool:
+def _same(part: Part, target: Path) -> bool:
     """Whether the checkpoint lies on this disk already, byte for byte."""
     try:
         present = {path: file for path, file in files_of(target)}
-        if {file.path for file in manifest.files} != set(present):
+        if {file.path for file in part.files} != set(present):
             return False
-        return all(_digest(present[file.path]) == file.sha256 for file in manifest.files)
+        return all(_digest(present[file.path]) == file.sha256 for file in part.files)
     except (OSError, Unsound):
         return False
 

@@ -19,8 +19,21 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rank of a gang shipped: its files, and where they lie below the checkpoint's prefix."""
+
+    rank: int
+    node: str
+    name: str
+    place: str
+    files: tuple[StoredFile, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a complete checkpoint consists of. A checkpoint that is one file has the path `.`."""
+    """What a complete checkpoint consists of. A checkpoint that is one file has the path `.`.
+
+    Of a gang it consists of a part for every rank, in order, and has no files beside them.
+    """
 
     version: int = 1
     run: str
@@ -29,10 +42,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     name: str
     files: tuple[StoredFile, ...]
+    parts: tuple[Part, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def size(self) -> int:
-        return sum(file.size for file in self.files)
+        of_ranks = (file for part in self.parts or () for file in part.files)
+        return sum(file.size for file in (*self.files, *of_ranks))
+
+    def part(self, rank: int | None) -> Part:
+        """What is restored on this rank; None: of a run of one node. Raises Unsound."""
+        if rank is None:
+            return Part(rank=0, node="", name=self.name, place="files", files=self.files)
+        if rank >= len(self.parts or ()):
+            raise Unsound(f"it has no part of rank {rank}", fix="an older checkpoint is used")
+        return (self.parts or ())[rank]
 
 
 class Unsound(SteadyError):
@@ -55,14 +78,18 @@ def read_manifest(data: bytes | None, digest: str) -> Manifest:
         manifest = decode(data, Manifest)
     except msgspec.MsgspecError:
         raise Unsound("its manifest is not readable", fix="an older checkpoint is used") from None
-    if not manifest.files:
-        raise Unsound("its manifest names no file", fix="an older checkpoint is used")
-    for file in manifest.files:
-        _refuse_unsafe(file.path)
-    _refuse_unsafe(manifest.name)
-    if len(PurePosixPath(manifest.name).parts) != 1:
-        raise Unsound(f"its manifest bears the name {manifest.name!r}", fix="an older checkpoint is used")
+    for part in manifest.parts or (manifest,):
+        _check(part)
     return manifest
+
+
+def _check(part: Part | Manifest) -> None:
+    if not part.files:
+        raise Unsound("its manifest names no file", fix="an older checkpoint is used")
+    for path in (*(file.path for file in part.files), part.name):
+        _refuse_unsafe(path)
+    if len(PurePosixPath(part.name).parts) != 1:
+        raise Unsound(f"its manifest bears the name {part.name!r}", fix="an older checkpoint is used")
 
 
 def _refuse_unsafe(path: str) -> None:

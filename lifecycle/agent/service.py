@@ -19,6 +19,7 @@ from lifecycle.agent.memory import Memory
 from lifecycle.agent.occasions import Occasions
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
 from lifecycle.agent.watch import NoticeWatch
+from lifecycle.model.demand import Demand
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.node import NodeState
 from lifecycle.model.records import (
@@ -94,6 +95,7 @@ class Agent:
         self._occasions = Occasions(identity.instance, identity.boot, self._hooks, memory, journal)
         self._order: Order | None = None
         self._drain: DrainClaim | None = None
+        self._peers: tuple[Report, ...] = ()
         self._shutdown_at: float | None = None
         self._orphaned = False
         self._read_every, self._read_at = read_every, clock.monotonic()
@@ -156,6 +158,7 @@ class Agent:
         self._read_at = self._clock.monotonic() + self._read_every
         try:
             self._order, self._drain = self._tracker.order(), self._tracker.drain()
+            self._peers = self._heard_of()
             self._abandoned = self._power is not None and self._is_abandoned()
         except SteadyError as error:
             self._conditions.set("TrackerReachable", "ReadFailed", error.what)
@@ -163,6 +166,13 @@ class Agent:
             self._conditions.set("TrackerReachable", "NotUnderstood", str(error))
         else:
             self._conditions.clear("TrackerReachable")
+
+    def _heard_of(self) -> tuple[Report, ...]:
+        """What the other ranks say of the attempt under way."""
+        mine = self.state.assignment
+        if mine is None or len(mine.nodes) < 2:
+            return ()
+        return wants.of_attempt(self._tracker.peers(mine.nodes), mine.run, mine.attempt)
 
     def _is_abandoned(self) -> bool:
         now = self._clock.now()
@@ -197,21 +207,31 @@ class Agent:
             shutdown_at=self._shutdown_at,
             orphaned=self._orphaned,
             grace=assignment.grace if assignment else 0.0,
+            peers=self._peers if assignment else (),
             refused=state.refused,
             answered=state.answered,
         )
 
     def _stand_by(self, around: Surroundings, now: float) -> None:
         assignment = self._ordered()
-        if assignment is None or not wants.may_start(around, now):
+        if assignment is None:
             return
-        if self._occasions.may_start(assignment, around, now):
+        if not wants.may_start(around, now):
+            self._decline(assignment, wants.strictest(around, now))
+        elif self._occasions.may_start(assignment, around, now):
             self._keeper.accept(assignment, now)
+
+    def _decline(self, assignment: Assignment, demand: Demand | None) -> None:
+        """Of a gang that waits for this rank: it will not come."""
+        if assignment.nodes and demand is not None:
+            self._keeper.decline(assignment, demand.cause)
 
     def _ordered(self) -> Assignment | None:
         """The attempt that the order authorises, unless it was had already."""
         order, ended = self._order, self.state.ended
-        if order is None or order.incarnation != self._identity.incarnation or order.desired is Desired.STOPPED:
+        if order is None or order.incarnation != self._identity.incarnation:
+            return None
+        if order.desired is Desired.STOPPED and order.lost_to is None:
             return None
         assignment = order.assignment
         if assignment is None:
@@ -274,6 +294,7 @@ class Agent:
             answered=state.answered,
             shipping=keeper.shipping,
             notice=_hardest(self._watch.current()),
+            demand=wants.own(self._surroundings(), now) if self._in_gang() else None,
             receipt=state.receipt,
             ended=state.ended,
             drained=state.drained,
@@ -287,6 +308,11 @@ class Agent:
         """The newest that was given to this machine, whether or not it was taken up."""
         order = self._order
         return order.assignment if order is not None and order.incarnation == self._identity.incarnation else None
+
+    def _in_gang(self) -> bool:
+        ordered = self._order.assignment if self._order else None
+        mine = self.state.assignment or ordered
+        return mine is not None and len(mine.nodes) > 1
 
     def _remember(self, **changes: Any) -> None:
         self._memory.state = msgspec.structs.replace(self.state, **changes)

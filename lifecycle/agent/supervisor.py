@@ -109,7 +109,7 @@ class Supervisor:
     def environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
         """The contract's variables over the node's own and the spec's."""
         run = self._run(assignment.run).path
-        port, grace = str(_free_port()), str(round(assignment.grace))
+        port, grace = str(assignment.port or _free_port()), str(round(assignment.grace))
         ours = {
             "STEADY_RUN_ID": assignment.run,
             "STEADY_NODE": self._node,

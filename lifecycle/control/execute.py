@@ -262,8 +262,9 @@ class Executor:
         """The epoch first, by a conditional write; a predecessor's unused one is taken up instead."""
         standing = self._tracker.give_out(self._fleet, step.attempt, self._guard)
         self._tracker.put_run(self._fleet, msgspec.structs.replace(step.run, attempt=standing), self._guard)
-        if standing.open and standing.incarnation == step.attempt.incarnation:
-            self._tracker.order(self._fleet, step.order, self._guard)
+        if standing.open and standing.ranks == step.attempt.ranks:
+            for order in (step.order, *step.others):
+                self._tracker.order(self._fleet, order, self._guard)
 
     def _instruct(self, step: steps.Instruct) -> None:
         self._tracker.order(self._fleet, step.order, self._guard)

@@ -47,14 +47,20 @@ def gang_run_id(fleet: str, pool: str, run: str) -> str:
     return f"{fleet}.{pool}.{run}"
 
 
+WHOLE = "whole"
+
+
 def checkpoint_prefix(fleet: str, run: str, epoch: int, step: int, mark: str) -> str:
-    """Where a checkpoint's objects lie: sorted by (epoch, step) within its run; `mark` tells two saves apart."""
+    """Where a checkpoint's objects lie: sorted by (epoch, step) within its run; `mark` tells two saves apart.
+
+    All ranks of a gang ship to one place, whose mark is WHOLE.
+    """
     return f"runs/{fleet}/{run}/e{epoch:06d}-s{step:012d}-{mark}"
 
 
 def epoch_of(prefix: str) -> int:
     """The epoch in a checkpoint's prefix; -1 when it is none of ours."""
-    match = re.fullmatch(r"runs/[^/]+/[^/]+/e([0-9]+)-s[0-9]+-[0-9a-f]+", prefix)
+    match = re.fullmatch(r"runs/[^/]+/[^/]+/e([0-9]+)-s[0-9]+-([0-9a-f]+|whole)", prefix)
     return int(match[1]) if match else -1
 
 

@@ -2,37 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.demand import Demand
 from lifecycle.model.hooks import HookCall, HookDone
 from lifecycle.model.records import Assignment, Drained, Ended, Receipt, Record
-from lifecycle.model.states import Cause
-
-
-class AskMode(StrEnum):
-    SAVE = "save"
-    SAVE_AND_EXIT = "save-and-exit"
-
-
-class Demand(Record, frozen=True, kw_only=True):
-    """The strictest of what is asked of the trainer now.
-
-    `deadline` is when the machine ends, whatever happens; None where only patience ends, after `grace`.
-    """
-
-    request: str
-    mode: AskMode
-    cause: Cause
-    reason: str
-    grace: float
-    policy: WithoutCheckpoint = WithoutCheckpoint.FORCE
-    deadline: float | None = None
-    drain: str | None = None
-    ends: bool = False
-    """Its drain is to end the machine, not only to stop it."""
-    blocking: bool = True
-    """A hook that fails may refuse its drain."""
 
 
 class Ask(Record, frozen=True, kw_only=True):

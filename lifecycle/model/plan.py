@@ -75,6 +75,8 @@ class GiveOut(Value, frozen=True, kw_only=True, tag="give_out"):
     run: Run
     attempt: Attempt
     order: Order
+    others: tuple[Order, ...] = ()
+    """Of a gang: the orders of the other ranks."""
 
 
 class Instruct(Value, frozen=True, kw_only=True, tag="instruct"):

@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.model.demand import Demand
 from lifecycle.model.fleet import FleetSpec, Hooks, Market, OnCompletion, Profile, WithoutCheckpoint
+from lifecycle.model.gang import Member
 from lifecycle.model.hooks import HookDone
 from lifecycle.model.hours import Hours
 from lifecycle.model.money import Meter, Use
 from lifecycle.model.states import Cause, RunState, StopReason
+from lifecycle.model.states import Outcome as Outcome
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,7 +111,8 @@ class DrainClaim(Record, frozen=True, kw_only=True):
 class Receipt(Record, frozen=True, kw_only=True):
     """Proof of one checkpoint in the store. Written by the agent, once.
 
-    `epoch` is the number of the attempt that made it; `request` the id of the ask it answers, if any.
+    `epoch` is the number of the attempt that made it; `request` the id of the ask it answers, if any. Of a gang
+    each rank tells of the whole; `name` is what that rank calls its part.
     """
 
     run: str
@@ -127,14 +131,6 @@ class Receipt(Record, frozen=True, kw_only=True):
     @property
     def rank(self) -> tuple[int, int]:
         return self.epoch, self.step
-
-
-class Outcome(StrEnum):
-    COMPLETED = "completed"
-    STOPPED = "stopped"
-    INTERRUPTED = "interrupted"
-    FAILED = "failed"
-    VOID = "void"  # given out, never started
 
 
 class Attempt(Record, frozen=True, kw_only=True):
@@ -166,10 +162,17 @@ class Attempt(Record, frozen=True, kw_only=True):
     spared_steps: int = 0
     detail: str = ""
     witnessed: bool = True
+    members: tuple[Member, ...] = ()
+    """Of a gang: its ranks in order. `node` and `incarnation` are then those of rank 0."""
 
     @property
     def open(self) -> bool:
         return self.outcome is None
+
+    @property
+    def ranks(self) -> tuple[Member, ...]:
+        """Whom it was given to: one machine, or a gang's."""
+        return self.members or (Member(node=self.node, incarnation=self.incarnation),)
 
 
 class Reached(Record, frozen=True, kw_only=True):
@@ -235,6 +238,10 @@ class Assignment(Record, frozen=True, kw_only=True):
     rank: int = 0
     count: int = 1
     master: str = "127.0.0.1"
+    port: int = 0
+    """Where rank 0 of a gang listens; 0: any that is free."""
+    nodes: tuple[str, ...] = ()
+    """Of a gang: the nodes of all ranks, in order."""
     on_completion: OnCompletion = OnCompletion.KEEP
     hooks: Hooks = Hooks()
     watch_use: bool = False
@@ -253,6 +260,8 @@ class Order(Record, frozen=True, kw_only=True):
     assignment: Assignment | None = None
     save: str | None = None
     """The id of the save asked for, with `desired: saved`."""
+    lost_to: Cause | None = None
+    """With `desired: stopped`: a rank of its gang is gone, booked to this. Nothing can be saved any more."""
 
 
 class Notice(Record, frozen=True, kw_only=True):
@@ -355,6 +364,8 @@ class Report(Record, frozen=True, kw_only=True):
     shipping: int | None = None
     """Bytes shipped so far of the checkpoint on its way."""
     notice: Notice | None = None
+    demand: Demand | None = None
+    """What this machine itself is asked for, by notice, drain or order: for its gang to do as well."""
     receipt: Receipt | None = None
     ended: Ended | None = None
     drained: Drained | None = None

@@ -62,6 +62,16 @@ class Cause(StrEnum):
     CONTROLLER = "controller"
 
 
+class Outcome(StrEnum):
+    """How an attempt ended, or one rank's part in it."""
+
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    VOID = "void"  # given out, never started
+
+
 State = TypeVar("State", InstanceState, RunState)
 Table = Mapping[State, Mapping[State, str]]
 

@@ -55,6 +55,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """On its way to terminated, and not to be brought back."""
     ended_at: float | None = None
     said: str = ""
+    address: str = ""
+    """Where other machines of its fleet reach it."""
 
     @property
     def live(self) -> bool:

@@ -13,9 +13,16 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import Ask, AskMode, Demand
+from lifecycle.model.node import Ask
 from lifecycle.ports.trainer import LocalCheckpoint, StopRequest
+
+PEERS_WITHIN = 30.0
+"""Seconds beyond the grace that a saved part of a gang's checkpoint is waited for to become whole."""
+
+LAST_WORD = 1.0
+"""Seconds before the machine's end that its agent keeps for saying how its attempt ended."""
 
 SIGNAL_AFTER = 1.0
 KILL_AFTER = 5.0
@@ -99,6 +106,24 @@ def unshipped(trainee: Trainee) -> LocalCheckpoint | None:
         return None
     newest = trainee.checkpoints[-1]
     return None if (newest.name, newest.signature) in trainee.shipped else newest
+
+
+def waits_for_peers(ask: Ask | None, now: float) -> bool:
+    """Whether a rank that saved as it was asked to, and ended, waits for the parts of the others.
+
+    One that ended by itself does not: the others may make its part whole all the same.
+    """
+    if ask is None or ask.demand.futile or ask.demand.mode is AskMode.SAVE:
+        return False
+    if ask.demand.deadline is not None:
+        return now < ask.demand.deadline - LAST_WORD
+    return now < ask.asked_at + ask.demand.grace + PEERS_WITHIN
+
+
+def without_parts(trainee: Trainee) -> Trainee:
+    """The trainee with those of its checkpoints that have a receipt: a part alone proves nothing."""
+    proven = tuple(c for c in trainee.checkpoints if (c.name, c.signature) in trainee.shipped)
+    return msgspec.structs.replace(trainee, checkpoints=proven)
 
 
 def next_move(ask: Ask, trainee: Trainee, now: float) -> Move:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import Hook, Hooks
 from lifecycle.model.hooks import HookCall, HookDone, HookOutcome, HookPoint
-from lifecycle.model.node import AskMode, Demand, HookRun, Last, NodeState
+from lifecycle.model.node import HookRun, Last, NodeState
 from lifecycle.model.records import Assignment, DrainClaim, Drained, DrainOutcome, Order, Receipt
 from lifecycle.model.states import Cause
 from lifecycle.planning.drain import Move

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.model.node import Ask, AskMode, NodeState
+from lifecycle.model.demand import AskMode
+from lifecycle.model.node import Ask, NodeState
 from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain
@@ -43,7 +44,7 @@ def judge(
     outcome, cause = _outcome(asked, exit_code, finished=finished, shutting_down=shutting_down)
     saved = drain.proof(asked, trainee) if asked else None
     step = _reached(trainee, from_step)
-    ended_by_us = asked is not None and asked.terminated_at is not None
+    ended_by_us = asked is not None and asked.terminated_at is not None and not asked.demand.futile
     return Judgement(
         outcome=outcome,
         cause=cause,

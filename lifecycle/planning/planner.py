@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
-from lifecycle.model.records import Attempt
+from lifecycle.model.records import Attempt, Order
 from lifecycle.model.world import Observed
 from lifecycle.planning import (
     blocking,
@@ -21,6 +21,7 @@ from lifecycle.planning import (
     mending,
     presence,
     proving,
+    ranks,
     shared,
     training,
 )
@@ -33,6 +34,8 @@ RULES = (
     mending.unanswered,
     presence.absent,
     presence.off,
+    ranks.resized,
+    ranks.bereft,
     presence.missing,
     presence.powered_down,
     presence.outdated,
@@ -40,10 +43,12 @@ RULES = (
     mending.retagged,
     presence.silent,
     blocking.under_way,
+    ranks.stranded,
     presence.leaving,
     blocking.barred,
     training.another,
     training.running,
+    ranks.idle,
     training.idle,
 )
 
@@ -104,8 +109,10 @@ def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...
 
 
 def _under_way(observed: Observed, attempt: Attempt) -> bool:
-    """Open, and its order was written: nobody has to know any more where it goes on from."""
-    order = observed.orders.get(attempt.node)
+    """Open, and its orders were written: nobody has to know any more where it goes on from."""
+    return attempt.open and all(_ordered(observed.orders.get(rank.node), attempt) for rank in attempt.ranks)
+
+
+def _ordered(order: Order | None, attempt: Attempt) -> bool:
     assignment = order.assignment if order else None
-    ordered = assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
-    return attempt.open and ordered
+    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)

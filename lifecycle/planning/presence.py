@@ -13,7 +13,7 @@ from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOf
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, budget, capacity, cost, drift, holds
+from lifecycle.planning import attempts, budget, capacity, cost, drift, gangs, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -152,7 +152,7 @@ def missing(view: NodeView) -> Decision | None:
     if view.drain is not None:
         return wait(view, f"the drain by {view.drain.by} to end", view.drain.expires_at)
     last = view.run.attempt if view.run else None
-    if last is not None and last.open and last.node == view.node:
+    if last is not None and last.open and gangs.member(last, view.node) is not None:
         return wait(view, f"its machine to be known as gone, {UNLISTED} (attempt {last.number} is open)")
     if view.verdict.kind is not attempts.VerdictKind.GO:
         return _not_yet(view)

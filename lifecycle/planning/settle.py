@@ -8,10 +8,12 @@ word, or a machine that is certainly gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from lifecycle.model import hours
+from lifecycle.model.gang import Member
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
@@ -27,7 +29,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, corrections, holds, metering, proving
+from lifecycle.planning import capacity, corrections, gangs, holds, metering, proving
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -107,23 +109,80 @@ def _by_incarnation(observed: Observed) -> _Machines:
     return {(machine.node, machine.incarnation): machine for machine in ranked}
 
 
+class _Seen(NamedTuple):
+    """What is known of the machine that an attempt, or one rank of it, was given to."""
+
+    machine: Machine | None
+    report: Report | None
+
+
+class _End(NamedTuple):
+    """The attempt as it ended, with the newest receipt told of and what the trainer left as its result."""
+
+    attempt: Attempt
+    receipt: Receipt | None
+    result: object
+
+
 def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -> Run:
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
+    if attempt.members:
+        return _settle_gang(observed, machines, run, attempt, now)
+    seen = _look(observed, machines, attempt)
+    if seen.report is not None:
+        run = _started(run, attempt, seen.report)
+        attempt = run.attempt or attempt
+    end = _end(observed, attempt, seen, now)
+    if end is not None:
+        return _ended(run, end.attempt, end.receipt, result=end.result, now=now)
+    return _moved(run, _seen_state(attempt, seen), now)
+
+
+def _settle_gang(observed: Observed, machines: _Machines, run: Run, attempt: Attempt, now: float) -> Run:
+    """Every rank by itself; the gang's attempt ends with the last of them."""
+    states, receipt, result = [], attempt.receipt, run.result
+    for rank in attempt.members:
+        if rank.outcome is not None:
+            continue
+        one = gangs.alone(attempt, rank)
+        seen = _look(observed, machines, one)
+        if seen.report is not None:
+            run = _started(run, attempt, seen.report)
+            attempt = run.attempt or attempt
+        end = _end(observed, gangs.alone(attempt, rank), seen, now)
+        if end is None:
+            states.append(_seen_state(one, seen))
+            continue
+        attempt = gangs.joined(attempt, end.attempt)
+        receipt, result = gangs.greater(receipt, end.receipt), end.result if result is None else result
+        run = _replace(run, attempt=attempt, result=result)
+    if gangs.over(attempt):
+        return _ended(run, gangs.judged(attempt), receipt, result=result, now=now)
+    return _moved(run, gangs.slowest(states), now)
+
+
+def _moved(run: Run, state: RunState, now: float) -> Run:
+    return run if state is run.state else _replace(run, state=state, since=now)
+
+
+def _look(observed: Observed, machines: _Machines, attempt: Attempt) -> _Seen:
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
     report = observed.report(attempt.node, claim.instance if claim else None)
-    report = report if report and report.incarnation == attempt.incarnation else None
-    if report is not None:
-        run = _started(run, attempt, report)
-        attempt = run.attempt or attempt
-        if report.ended is not None and report.ended.run == run.run and report.ended.attempt == attempt.number:
-            return _closed(run, attempt, report.ended, newest(report), now)
     machine = machines.get((attempt.node, attempt.incarnation))
-    if _certainly_gone(observed, attempt, machine, report, now):
-        return _lost_sight(run, attempt, machine, report, now)
-    state = _seen_state(run, attempt, machine, report)
-    return run if state is run.state else _replace(run, state=state, since=now)
+    return _Seen(machine, report if report and report.incarnation == attempt.incarnation else None)
+
+
+def _end(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> _End | None:
+    """How it ended: by its agent's word, or because its machine is certainly gone. None: nothing says so."""
+    report = seen.report
+    ended = report.ended if report else None
+    if report and ended is not None and (ended.run, ended.attempt) == (attempt.run, attempt.number):
+        return _End(_closed(attempt, ended, newest(report)), newest(report), ended.result)
+    if _certainly_gone(observed, attempt, seen, now):
+        return _End(_lost_sight(attempt, seen, now), newest(report) if report else None, None)
+    return None
 
 
 def newest(report: Report) -> Receipt | None:
@@ -151,12 +210,12 @@ def _started(run: Run, attempt: Attempt, report: Report) -> Run:
     return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact, hours=clocked)
 
 
-def _closed(run: Run, attempt: Attempt, ended: Ended, receipt: Receipt | None, now: float) -> Run:
+def _closed(attempt: Attempt, ended: Ended, receipt: Receipt | None) -> Attempt:
     """The attempt as its agent judged it."""
     forced = None
     if ended.forced and ended.step is not None:
         forced = (ended.receipt.step if ended.receipt else ended.from_step or 0, ended.step)
-    attempt = _replace(
+    return _replace(
         attempt,
         ended_at=ended.at,
         to_step=ended.step,
@@ -168,13 +227,13 @@ def _closed(run: Run, attempt: Attempt, ended: Ended, receipt: Receipt | None, n
         spared_steps=ended.spared,
         detail=ended.detail,
     )
-    return _ended(run, attempt, receipt, result=ended.result, now=now)
 
 
-def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Report | None, now: float) -> Run:
+def _lost_sight(attempt: Attempt, seen: _Seen, now: float) -> Attempt:
     """The attempt of a machine that went without a last word: a lower bound, marked so."""
+    machine, report = seen
     step = report.step if report and report.attempt == attempt.number else None
-    attempt = _replace(
+    return _replace(
         attempt,
         ended_at=(machine.ended_at if machine else None) or now,
         to_step=step,
@@ -185,7 +244,6 @@ def _lost_sight(run: Run, attempt: Attempt, machine: Machine | None, report: Rep
         detail=NO_LAST_WORD,
         witnessed=False,
     )
-    return _ended(run, attempt, newest(report) if report else None, result=None, now=now)
 
 
 def _taken_by(machine: Machine | None, report: Report | None) -> Cause:
@@ -210,7 +268,7 @@ def _ended(run: Run, attempt: Attempt, receipt: Receipt | None, *, result: objec
         reached=reached,
         spared=run.spared + attempt.spared_steps,
         hours=_clocked(run, attempt, now),
-        result=result if attempt.outcome is Outcome.COMPLETED else run.result,
+        result=result if attempt.outcome is Outcome.COMPLETED else None if attempt.members else run.result,
     )
 
 
@@ -231,9 +289,8 @@ def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
     return _replace(run, failures=failures, mark=rank if newer else run.mark)
 
 
-def _certainly_gone(
-    observed: Observed, attempt: Attempt, machine: Machine | None, report: Report | None, now: float
-) -> bool:
+def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> bool:
+    machine, report = seen
     if machine is not None:
         return machine.state is InstanceState.TERMINATED
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
@@ -241,10 +298,11 @@ def _certainly_gone(
     return now - heard > VANISHED_AFTER
 
 
-def _seen_state(run: Run, attempt: Attempt, machine: Machine | None, report: Report | None) -> RunState:
+def _seen_state(attempt: Attempt, seen: _Seen) -> RunState:
+    machine, report = seen
     if machine is not None and machine.state is InstanceState.STOPPED:
         return RunState.INTERRUPTED
-    if report is None or report.attempt != attempt.number or report.run != run.run:
+    if report is None or (report.run, report.attempt) != (attempt.run, attempt.number):
         return RunState.STARTING
     return {
         Phase.IDLE: RunState.STARTING,
@@ -281,8 +339,18 @@ def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:
         return
     if before.attempt.started_at is None and attempt.started_at is not None:
         yield _entry(after, attempt, now, "trainer started", "", _started_from(attempt, before))
-    if not attempt.open and not attempt.witnessed:
-        yield _entry(after, attempt, now, f"attempt {attempt.number} {attempt.outcome}", attempt.detail, "")
+    for rank in _unseen_ends(before.attempt, attempt):
+        one = gangs.alone(attempt, rank)
+        yield _entry(after, one, now, f"attempt {one.number} {one.outcome}", NO_LAST_WORD, "")
+
+
+def _unseen_ends(before: Attempt, after: Attempt) -> Iterator[Member]:
+    """The ranks, or the one machine, of which it became known now that they ended without a last word."""
+    if not after.members:
+        yield from () if after.open or after.witnessed else after.ranks
+        return
+    known = {rank.node for rank in before.members if rank.outcome is not None}
+    yield from (rank for rank in after.members if rank.outcome and not rank.witnessed and rank.node not in known)
 
 
 def _entry(run: Run, attempt: Attempt, now: float, what: str, evidence: str, result: str) -> Entry:

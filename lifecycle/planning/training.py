@@ -22,6 +22,7 @@ from lifecycle.model.states import Cause, RunState, StopReason
 from lifecycle.planning import attempts, blocking
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
+from lifecycle.planning.rendezvous import ordered_to_a_peer, ranks_of, rendezvous
 from lifecycle.planning.view import NodeView
 
 
@@ -85,10 +86,11 @@ def _called_off(view: NodeView) -> Decision:
 
 def _order_again(view: NodeView, attempt: Attempt) -> Decision:
     """Given out, but the order was never written: a controller died between the two."""
-    if attempt.earlier and not view.receipts and view.pool and view.pool.train.resume is not Resume.NEVER:
+    known = view.receipts or ordered_to_a_peer(view, attempt) is not None
+    if attempt.earlier and not known and view.pool and view.pool.train.resume is not Resume.NEVER:
         return wait(view, "the receipts of its checkpoints: it does not start over for want of an answer")
     reason = Reason(cause=Cause.CONTROLLER, evidence=f"attempt {attempt.number} was given out and not ordered")
-    return act(view, Kind.RESUME, reason, Instruct(order=_order(view, attempt)))
+    return act(view, Kind.RESUME, reason, Instruct(order=order_of(view, attempt)))
 
 
 def idle(view: NodeView) -> Decision | None:
@@ -107,7 +109,7 @@ def idle(view: NodeView) -> Decision | None:
         return wait(view, f"attempt {last.number} on incarnation {last.incarnation} to be known as ended")
     if not report.ready or report.phase is not Phase.IDLE:
         return wait(view, "its agent to be ready")
-    return _start(view, view.pool)
+    return start(view, view.pool)
 
 
 def trains_on(view: NodeView, refused: Decision) -> Decision:
@@ -116,13 +118,15 @@ def trains_on(view: NodeView, refused: Decision) -> Decision:
     return msgspec.structs.replace(refused, action=begun.action or refused.action) if begun else refused
 
 
-def _start(view: NodeView, pool: Pool) -> Decision:
+def start(view: NodeView, pool: Pool) -> Decision:
+    """The run's next attempt, given out and ordered: to one machine, or to all ranks of a gang."""
     attempt = _next_attempt(view, pool)
-    order = _order(view, attempt)
-    run = _run(view, pool, attempt)
+    trains = view.gang or (view,)
+    order, *others = (order_of(each, attempt) for each in trains)
     reason, kind = _why_start(view, order)
-    released = (Release(node=view.node),) if view.drain else ()
-    return act(view, kind, reason, *released, GiveOut(run=run, attempt=attempt, order=order))
+    released = (Release(node=each.node) for each in trains if each.drain)
+    given = GiveOut(run=_run(view, pool, attempt), attempt=attempt, order=order, others=tuple(others))
+    return act(view, kind, reason, *released, given)
 
 
 def _why_start(view: NodeView, order: Order) -> tuple[Reason, Kind]:
@@ -149,6 +153,7 @@ def _next_attempt(view: NodeView, pool: Pool) -> Attempt:
         given_at=view.now,
         fingerprint=attempts.fingerprint(pool),
         earlier=tuple(receipt.digest for receipt in view.receipts),
+        members=ranks_of(view.gang),
     )
 
 
@@ -159,7 +164,7 @@ def _run(view: NodeView, pool: Pool, attempt: Attempt) -> Run:
             run=attempt.run,
             name=train.run,
             pool=view.name.pool,
-            nodes=(view.node,),
+            nodes=tuple(rank.node for rank in attempt.ranks),
             state=RunState.STARTING,
             since=view.now,
             hyperparameters=train.hyperparameters,
@@ -177,17 +182,19 @@ def _run(view: NodeView, pool: Pool, attempt: Attempt) -> Run:
     )
 
 
-def _order(view: NodeView, attempt: Attempt) -> Order:
+def order_of(view: NodeView, attempt: Attempt) -> Order:
+    """The order to train this attempt on the machine in place."""
     pool = view.pool
     assert pool is not None
+    assert view.machine is not None
     return Order(
         node=view.node,
         number=(view.order.number if view.order else 0) + 1,
-        incarnation=attempt.incarnation,
+        incarnation=view.machine.incarnation,
         desired=Desired.TRAINING,
         reason=f"attempt {attempt.number} of {attempt.run}",
         at=view.now,
-        assignment=_assignment(view, pool, attempt),
+        assignment=ordered_to_a_peer(view, attempt) or _assignment(view, pool, attempt),
     )
 
 
@@ -211,12 +218,16 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         watch_use=pool.budget.idle_stop is not None,
         env=train.env,
         hyperparameters=train.hyperparameters,
-        resume=() if train.resume is Resume.NEVER else view.receipts[:RESUME_CANDIDATES],
+        resume=() if train.resume is Resume.NEVER else view.receipts[: 1 if view.gang else RESUME_CANDIDATES],
+        **rendezvous(view, attempt),
     )
 
 
 RESUME_CANDIDATES = 5
-"""How many receipts an order offers to resume from: the first whose objects are sound is used."""
+"""How many receipts an order offers to resume from: the first whose objects are sound is used.
+
+A gang is offered one: its ranks go on from the same step, or none does.
+"""
 
 
 def _workdir(view: NodeView, workdir: str) -> str:

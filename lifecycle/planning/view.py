@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from lifecycle.model.corrections import Correction
-from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Pool, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Market, Mode, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Quiet
 from lifecycle.model.money import Price
@@ -28,7 +28,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, budget, cost, holds, idling, placement, receipts
+from lifecycle.planning import attempts, budget, cost, gangs, holds, idling, placement, receipts
 from lifecycle.planning.corrections import contested
 
 SILENT_AFTER = 30.0
@@ -84,6 +84,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Our own looks at the machine's last report, where its time is off."""
     groups: str = ""
     """The security groups of the user's own that its machine is to have."""
+    gang: tuple[NodeView, ...] = ()
+    """Of a declared gang: the views of all its ranks, this one among them, in order."""
 
     @property
     def node(self) -> str:
@@ -101,10 +103,11 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempt(self) -> Attempt | None:
-        """The newest attempt of the run, when it was given to the machine in place."""
+        """The newest attempt of the run, as the machine in place has it, when it was given to that one."""
         attempt = self.run.attempt if self.run else None
-        if attempt and self.machine and attempt.incarnation == self.machine.incarnation:
-            return attempt
+        rank = gangs.member(attempt, self.node) if attempt else None
+        if attempt and rank and self.machine and rank.incarnation == self.machine.incarnation:
+            return gangs.alone(attempt, rank)
         return None
 
     def open_on(self, stray: Machine) -> bool:
@@ -166,7 +169,20 @@ def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeV
     spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
     shelves = _shelves(spec, observed, now)
-    return tuple(_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()}))
+    seen = [_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()})]
+    return tuple(_with_gangs(seen))
+
+
+def _with_gangs(seen: list[NodeView]) -> Iterator[NodeView]:
+    """Each view of a gang's rank sees those of the others."""
+    gang: dict[str, list[NodeView]] = defaultdict(list)
+    for view in seen:
+        if view.pool is not None and view.pool.mode is Mode.GANG:
+            gang[view.name.pool].append(view)
+    ranks = {pool: tuple(views) for pool, views in gang.items()}
+    for view in seen:
+        mine = ranks.get(view.name.pool, ()) if view.pool is not None else ()
+        yield msgspec.structs.replace(view, gang=mine) if mine else view
 
 
 def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
@@ -283,8 +299,10 @@ def _at_work(
 def _open_on(stray: Machine, in_place: Machine | None, run: Run | None) -> bool:
     """Whether the run's attempt was given to this second machine, and nobody saw it end."""
     attempt = run.attempt if run else None
+    rank = gangs.member(attempt, stray.node) if attempt else None
     number = in_place.incarnation if in_place else None
-    return attempt is not None and attempt.open and attempt.incarnation == stray.incarnation != number
+    at_work = attempt is not None and attempt.open and rank is not None and rank.outcome is None
+    return at_work and rank is not None and rank.incarnation == stray.incarnation != number
 
 
 def _in_place(

@@ -5,13 +5,13 @@ The agent acts alone when the controller is away: a notice needs nobody's order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import OnCompletion, WithoutCheckpoint
 from lifecycle.model.journal import Tick
-from lifecycle.model.node import AskMode, Demand
 from lifecycle.model.records import (
     Desired,
     DrainClaim,
@@ -19,6 +19,7 @@ from lifecycle.model.records import (
     Notice,
     Order,
     Outcome,
+    Report,
 )
 from lifecycle.model.states import Cause
 
@@ -39,6 +40,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     orphaned: bool = False
     """The machine's own process is dead."""
     grace: float = 90.0
+    peers: Sequence[Report] = ()
+    """The last words of the other ranks about the attempt that this machine trains."""
     refused: Sequence[str] = ()
     answered: Sequence[str] = ()
 
@@ -50,6 +53,22 @@ def strictest(around: Surroundings, now: float) -> Demand | None:
         return None
     of_drain = next((demand for demand in demands if demand.drain), demands[0])
     return msgspec.structs.replace(demands[0], drain=of_drain.drain, ends=of_drain.ends, blocking=of_drain.blocking)
+
+
+def own(around: Surroundings, now: float) -> Demand | None:
+    """What this machine itself is asked for, whatever its peers are."""
+    return strictest(msgspec.structs.replace(around, peers=()), now)
+
+
+def of_attempt(reports: Iterable[Report], run: str, attempt: int) -> tuple[Report, ...]:
+    """The reports that are about this attempt, under way or ended there. Others say nothing of it."""
+    return tuple(report for report in reports if _about(report, run, attempt))
+
+
+def _about(report: Report, run: str, attempt: int) -> bool:
+    ended = report.ended
+    over = ended is not None and (ended.run, ended.attempt) == (run, attempt)
+    return over or (report.run, report.attempt) == (run, attempt)
 
 
 def may_start(around: Surroundings, now: float) -> bool:
@@ -78,15 +97,17 @@ def live_claim(around: Surroundings, now: float) -> DrainClaim | None:
     return claim if claim is not None and _claims(around, claim, now) else None
 
 
-def _strictness(demand: Demand) -> tuple[bool, float]:
+def _strictness(demand: Demand) -> tuple[bool, bool, float]:
     never = float("inf")
-    return demand.mode is AskMode.SAVE, never if demand.deadline is None else demand.deadline
+    leaves = demand.mode is AskMode.SAVE_AND_EXIT
+    return not leaves, not demand.futile, never if demand.deadline is None else demand.deadline
 
 
 def _demands(around: Surroundings, now: float) -> Iterator[Demand]:
     yield from _from_the_machine(around)
     yield from _from_notices(around)
     yield from _from_the_controller(around, now)
+    yield from _from_peers(around)
 
 
 def _from_the_machine(around: Surroundings) -> Iterator[Demand]:
@@ -103,6 +124,17 @@ def _from_notices(around: Surroundings) -> Iterator[Demand]:
             yield _exit(around, request, notice.cause, f"{notice.cause} notice", notice.deadline)
         elif request not in around.answered:
             yield _save(around, request, notice.cause, f"{notice.cause} advice: save early, train on")
+
+
+def _from_peers(around: Surroundings) -> Iterator[Demand]:
+    """What a rank of the gang is asked for, all are: none can train on, or save, without it."""
+    for report in around.peers:
+        demand = report.demand
+        request = f"{demand.request}@{report.node}" if demand else ""
+        if demand is None or demand.futile or request in (*around.answered, *around.refused):
+            continue
+        reason = f"{report.node}: {demand.reason}"
+        yield msgspec.structs.replace(demand, request=request, reason=reason, drain=None)
 
 
 def _from_the_controller(around: Surroundings, now: float) -> Iterator[Demand]:
@@ -124,7 +156,9 @@ def _from_the_controller(around: Surroundings, now: float) -> Iterator[Demand]:
     if order is None or order.incarnation != around.incarnation:
         return
     if order.desired is Desired.STOPPED:
-        yield _exit(around, f"order-{order.number}", Cause.OPERATOR, order.reason)
+        stop = _exit(around, f"order-{order.number}", order.lost_to or Cause.OPERATOR, order.reason)
+        futile = order.lost_to is not None
+        yield msgspec.structs.replace(stop, grace=0.0, futile=True) if futile else stop
     if order.desired is Desired.SAVED and order.save is not None and order.save not in around.answered:
         yield _save(around, order.save, Cause.OPERATOR, order.reason)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict
 from lifecycle.model.ids import NodeName
@@ -15,6 +17,8 @@ from lifecycle.model.records import (
 )
 from lifecycle.ports.tracker import Table
 from lifecycle.tracker import rows
+
+_AS_MANY_AS_THERE_ARE = 100_000
 
 
 class NodeTracker:
@@ -31,6 +35,13 @@ class NodeTracker:
     def drain(self) -> DrainClaim | None:
         row = self._table.get(self._fleet, rows.DRAIN, self._node)
         return decode(row.body, DrainClaim) if row else None
+
+    def peers(self, nodes: Sequence[str]) -> tuple[Report, ...]:
+        """The last words about these nodes of its own pool, as far as they can be seen yet; its own is left out."""
+        pool = self._node.rpartition("/")[0]
+        found = self._table.newest(self._fleet, rows.REPORT, f"{pool}/", _AS_MANY_AS_THERE_ARE)
+        reports = (decode(row.body, Report) for row in found if row.name in nodes and row.name != self._node)
+        return tuple(reports)
 
     def incarnation(self, number: int) -> Incarnation | None:
         row = self._table.get(self._fleet, rows.INCARNATION, rows.incarnation_name(self._node, number))

@@ -10,7 +10,8 @@ from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
 from lifecycle.agent.service import Agent, Identity
-from lifecycle.model.node import AskMode, Demand, NodeState
+from lifecycle.model.demand import AskMode, Demand
+from lifecycle.model.node import NodeState
 from lifecycle.model.records import Assignment, Condition, Desired, Ended, Receipt, Report
 from lifecycle.model.states import Cause
 from lifecycle.planning.wants import Surroundings

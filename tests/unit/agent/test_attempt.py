@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.agent.attempt import STORE_RETRY
 from lifecycle.agent.courier import Restore, Ship
+from lifecycle.agent.pace import STORE_RETRY
+from lifecycle.model.demand import AskMode
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import AskMode
 from lifecycle.model.records import Outcome, Phase
 from lifecycle.model.states import Cause
 from lifecycle.ports.trainer import LocalCheckpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lifecycle.agent.courier import Restore
+from lifecycle.model.demand import AskMode
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import AskMode
 from lifecycle.model.records import Desired, DrainOutcome, Outcome, Phase
 from lifecycle.model.states import Cause
 from tests.builders import NOW, RUN, a_notice, a_receipt, an_assignment

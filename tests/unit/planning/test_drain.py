@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import Ask, AskMode, Demand
+from lifecycle.model.node import Ask
 from lifecycle.model.states import Cause
 from lifecycle.planning import drain
 from lifecycle.planning.drain import Move, Trainee

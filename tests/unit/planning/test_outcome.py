@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lifecycle.model.node import Ask, AskMode, Demand, NodeState
+from lifecycle.model.demand import AskMode, Demand
+from lifecycle.model.node import Ask, NodeState
 from lifecycle.model.records import Drained, DrainOutcome, Outcome
 from lifecycle.model.states import Cause
 from lifecycle.planning import outcome

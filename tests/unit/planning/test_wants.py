@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.fleet import WithoutCheckpoint
-from lifecycle.model.node import AskMode, Demand
 from lifecycle.model.records import Desired
 from lifecycle.model.states import Cause
 from lifecycle.planning.wants import Surroundings, live_claim, may_start, strictest

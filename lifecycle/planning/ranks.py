@@ -1,0 +1,121 @@
+"""Rules about the ranks of a gang: they start together, stop together, and only the lost machine is replaced.
+
+Each rule looks at one rank and returns a Decision, or None: for a node of its own it never has anything to say.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.gang import Member
+from lifecycle.model.plan import Instruct, Kind, Reason, Refusal
+from lifecycle.model.records import Attempt, Desired, Phase
+from lifecycle.model.states import Cause, InstanceState, Outcome, RunState
+from lifecycle.planning import attempts, gangs, presence, training
+from lifecycle.planning.decision import SETTLED, Decision, act, wait
+from lifecycle.planning.view import SILENT_AFTER, NodeView
+
+LINGER = 10.0
+"""Seconds that ranks are left to end by themselves after another one has saved and stopped."""
+
+
+def resized(view: NodeView) -> Decision | None:
+    """A run that has trained with other ranks is not gone on with: their checkpoints fit no other number."""
+    run, nodes = view.run, tuple(rank.node for rank in view.gang)
+    if not nodes or run is None or run.nodes == nodes or run.state is RunState.COMPLETED:
+        return None
+    return Decision(
+        refusal=Refusal(
+            action=Kind.START,
+            node=view.node,
+            guard="resize",
+            evidence=f"{run.run} has {len(run.nodes)} ranks, {len(nodes)} nodes are declared",
+            override="another name of the run (`train.run`), or the nodes it had",
+        )
+    )
+
+
+def bereft(view: NodeView) -> Decision | None:
+    """A rank without a machine gets its next one when the attempt has ended on all ranks."""
+    attempt = view.run.attempt if view.run else None
+    if not view.gang or view.machine is not None or attempt is None or not attempt.open:
+        return None
+    mine = gangs.member(attempt, view.node)
+    left = [rank.node for rank in attempt.members if rank.outcome is None and rank.node != view.node]
+    if mine is None or mine.outcome is None or not left:
+        return None
+    return wait(view, f"attempt {attempt.number} to end on {_named(left)}")
+
+
+def stranded(view: NodeView) -> Decision | None:
+    """A rank whose peer has fallen: it can neither train on nor save. It stops in place, machine and disk kept."""
+    attempt, whole = view.attempt, view.run.attempt if view.run else None
+    if not view.gang or attempt is None or not attempt.open or whole is None:
+        return None
+    fallen = gangs.gravest(whole)
+    if fallen is None:
+        return None
+    due = (whole.ended_at or view.now) + LINGER
+    if _ends_by_itself(whole) and view.now < due:
+        return wait(view, f"its last word: {fallen.node} has stopped", due)
+    return _stopped_in_place(view, attempt, fallen)
+
+
+def _ends_by_itself(attempt: Attempt) -> bool:
+    """Whether every rank that has ended was asked to: the others were asked with it."""
+    asked = (Outcome.COMPLETED, Outcome.STOPPED, Outcome.INTERRUPTED)
+    return all(rank.witnessed and rank.outcome in asked for rank in attempt.members if rank.outcome is not None)
+
+
+def _stopped_in_place(view: NodeView, attempt: Attempt, fallen: Member) -> Decision:
+    order = view.order
+    assert view.pool is not None
+    stopped = order is not None and order.desired is Desired.STOPPED and order.incarnation == attempt.incarnation
+    if order is not None and stopped and order.assignment and order.assignment.attempt == attempt.number:
+        return wait(view, f"its trainer to be stopped: {fallen.node} is gone")
+    evidence = f"{fallen.node} ended {fallen.outcome}: nothing can be saved without it"
+    asked = msgspec.structs.replace(
+        training.order_of(view, attempt), desired=Desired.STOPPED, reason=evidence, lost_to=fallen.cause
+    )
+    reason = Reason(cause=fallen.cause or Cause.CONTROLLER, evidence=evidence)
+    return act(view, Kind.STOP, reason, Instruct(order=asked))
+
+
+def idle(view: NodeView) -> Decision | None:
+    """Ranks start together: none before the machine of every one is there, heard, idle and not about to go."""
+    if not view.gang or view.pool is None or view.report is None:
+        return None
+    if view.verdict.kind is attempts.VerdictKind.LATER:
+        return wait(view, view.verdict.why, view.verdict.until)
+    if view.verdict.kind is not attempts.VerdictKind.GO:
+        return SETTLED
+    last = view.run.attempt if view.run else None
+    if last is not None and last.open:
+        left = [rank.node for rank in last.members if rank.outcome is None]
+        return wait(view, f"attempt {last.number} to be known as ended on {_named(left)}")
+    lacking = [(rank.node, what) for rank in view.gang if (what := _lacks(rank))]
+    if lacking:
+        return wait(view, "; ".join(f"{node}: {what}" for node, what in lacking[:3]))
+    first = view.gang[0].node
+    return training.start(view, view.pool) if view.node == first else wait(view, f"the start with {first}")
+
+
+def _lacks(view: NodeView) -> str:
+    """What this rank still needs before its gang can start; empty: nothing."""
+    machine, report = view.machine, view.report
+    if view.hold is not None and not (view.wanted.present and view.wanted.powered):
+        return f"held ({view.hold.kind} by {view.hold.by})"
+    if machine is None or machine.state is not InstanceState.RUNNING or machine.ending:
+        return "its machine to run"
+    if report is None or view.silence > SILENT_AFTER:
+        return "its agent to be heard"
+    if view.drain is not None and not view.drain.by.startswith("controller"):
+        return f"the drain by {view.drain.by} to end"
+    if (report.notice is not None and report.notice.deadline is not None) or presence.outdated(view) is not None:
+        return "its machine to be replaced"
+    return "" if report.ready and report.phase is Phase.IDLE else "its agent to be ready"
+
+
+def _named(nodes: list[str]) -> str:
+    rest = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
+    return ", ".join(nodes[:3]) + rest

@@ -117,6 +117,7 @@ class MemoryTable:
     def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:
         self._check(fleet, guard)
         self._storage.shelves[fleet, kind].drop(name)
+        self._storage.writes += 1
         self._tell(fleet, kind, name)
 
     def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:  # noqa: ARG002

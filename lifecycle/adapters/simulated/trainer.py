@@ -122,6 +122,8 @@ class SimulatedTrainer:
     ) -> None:
         self._timeline, self._habits, self._started = timeline, habits, started
         self.disk = Disk()
+        self.asks: list[tuple[str, int, str]] = []
+        """Every (run, attempt, request) that a trainer was asked anew."""
         self.processes: dict[str, Process] = {}
 
     # ---- what happens with time ------------------------------------------------------------------
@@ -218,6 +220,8 @@ class SimulatedTrainer:
             return
         if process.asked is None or process.asked.mode != request.mode:
             process.asked_at = self._timeline.monotonic()
+        if process.asked is None:
+            self.asks.append((run, process.attempt, request.request))
         process.asked = request
 
     def withdraw(self, run: str) -> None:

@@ -77,7 +77,7 @@ class World:
         habits: Callable[[str], Habits] = lambda _: Habits(),
         tracker_lag: float = 0.0,
     ) -> None:
-        self.chance = Random(seed)  # noqa: S311
+        self.chance, self._tracker_lag = Random(seed), tracker_lag  # noqa: S311
         self.timeline = Timeline()
         self.cloud = Cloud(self.timeline, Random(seed + 1), climate)  # noqa: S311
         lag = (lambda: self.chance.uniform(0.0, tracker_lag)) if tracker_lag else (lambda: 0.0)
@@ -111,9 +111,10 @@ class World:
         return seat.controller.tick(fleet, wait=wait, upkeep=upkeep)
 
     def freshen(self) -> None:
-        """The heartbeats that were due."""
+        """The heartbeats that were due, as seen by everybody."""
         for host in list(self.hosts.values()):
             host.freshen(FRESH)
+        self.timeline.run_for(self._tracker_lag)
 
     # ---- what goes on in the machines: adapters.simulated.cloud.Hosts ----------------------------
 

@@ -55,6 +55,8 @@ class Checker:
         self.found: list[Violation] = []
         self.copies: set[str] = set()
         """Machines that a person made by copying one of ours."""
+        self.unknown: set[str] = set()
+        """Machines that the provisioner did not know when their node got another one."""
         self.damaged: set[str] = set()
         """Prefixes of checkpoints in the store that the weather damaged."""
         self._touched = self._begun = 0
@@ -114,15 +116,17 @@ class Checker:
                 yield Violation("I1", f"{instance.id} is nobody's")
 
     def _made(self, instance: Instance) -> None:
-        """I2: at no instant does a node have a second machine of ours."""
+        """I2: none is made beside one that the provisioner keeps; beside one that it does not know, for a while."""
         if not tags.owned(instance.tags, OWNER, self.fleet) or instance.id in self.copies:
             return
-        beside = [m.id for m in self.world.cloud.of_node(instance.node) if m.id not in self.copies | {instance.id}]
-        if beside:
-            self.found.append(Violation("I2", f"{instance.id} was made beside {', '.join(beside)}"))
+        beside = {each.id for each in self.world.cloud.of_node(instance.node)} - {instance.id} - self.copies
+        kept = beside & set(self.world.cloud.stack(self.fleet).kept.values())
+        if kept:
+            self.found.append(Violation("I2", f"{instance.id} was made beside {', '.join(kept)}"))
+        self.unknown |= beside - kept
 
     def _surplus(self, ticked: Ticked | None) -> Iterator[Violation]:
-        """I2: a second machine that somebody else made is gone soon after it is old enough to judge."""
+        """I2: a second machine is gone soon after it is old enough to judge."""
         if ticked is None or ticked.observed.machines is None or ticked.plan.refusals:
             return
         now = self.world.timeline.now()
@@ -130,7 +134,7 @@ class Checker:
         for instance in self.world.cloud.instances.values():
             alone = len(self.world.cloud.of_node(instance.node)) < 2
             young = now - instance.launched_at < STRAY_AGE + self.world.cloud.climate.lag
-            if instance.id not in self.copies or not instance.live or alone or young:
+            if instance.id not in self.copies | self.unknown or not instance.live or alone or young:
                 self._overdue.pop(instance.id, None)
                 continue
             self._overdue[instance.id] += instance.node not in spared

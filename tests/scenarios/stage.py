@@ -95,12 +95,14 @@ class Stage:
 
     def gated(self, ticked: Ticked) -> bool:
         """Whether something of the plan may not be done yet, however often it is looked at."""
+        if ticked.plan.labels and not ticked.plan.actions:
+            return True  # a list that lags shows the tags of a while ago
         now = self.world.timeline.now()
         dated = [each for each in ticked.plan.waiting if each.until is not None and each.until > now]
         return any(each.what.startswith(GATES) for each in dated)
 
     def settled(self, ticked: Ticked) -> bool:
-        return ticked.plan.settled and not desired(self.world)
+        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world)
 
     def train(self, seat: Seat | None = None) -> None:
         """The fleet is applied and trains; some checkpoints are there."""
@@ -110,10 +112,12 @@ class Stage:
         self.world.timeline.run_for(700.0)
 
     def is_quiet(self, seat: Seat, ticks: int = QUIET) -> bool:
-        """Whether so many ticks change nothing more (I9)."""
+        """Whether so many ticks change nothing more (I9), once the list shows what is."""
+        self.world.timeline.run_for(PAUSE + self.world.cloud.climate.lag)
         touched = len(self.world.touched)
         for _ in range(ticks):
             ticked = self.world.tick(seat, FLEET)
+            self.last = ticked
             if ticked.plan.actions or len(self.world.touched) != touched:
                 return False
             self.world.timeline.run_for(PAUSE)

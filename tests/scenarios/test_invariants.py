@@ -69,12 +69,12 @@ def test_i1_a_machine_of_ours_that_none_of_us_made(stage: Stage) -> None:
     assert {violation.invariant for violation in stage.violations} == {"I1"}
 
 
-def test_i2_a_second_machine_of_one_node(stage: Stage) -> None:
+def test_i2_a_machine_made_beside_the_one_that_is_kept(stage: Stage) -> None:
     touch(stage, "create", copy_of(stage))
     assert "I2" in seen(stage)
 
 
-def test_i2_a_copy_that_is_never_ended(stage: Stage) -> None:
+def test_i2_a_second_machine_that_is_never_ended(stage: Stage) -> None:
     made = copy_of(stage)
     stage.checker.copies.add(made.id)
     stage.checker.found.clear()

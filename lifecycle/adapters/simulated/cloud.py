@@ -71,7 +71,8 @@ class Instance:
 
     @property
     def node(self) -> str:
-        return self.tags.get(tags.NODE, "")
+        """The node that it was made for, whatever its tags say now."""
+        return self.worn.get(tags.NODE, "")
 
 
 class Hosts(Protocol):

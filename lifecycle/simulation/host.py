@@ -24,6 +24,7 @@ from lifecycle.model.errors import Unreadable
 from lifecycle.model.node import NodeState
 from lifecycle.model.records import Notice
 from lifecycle.ports.events import Wake
+from lifecycle.simulation.programs import SimulatedPrograms
 from lifecycle.simulation.transfers import SimulatedCourier
 from lifecycle.tracker.node import NodeTracker
 
@@ -134,6 +135,7 @@ class Host:
             watch=self.notices,
             memory=KeptMemory(self.kept),
             reporter=Reporter(tracker, site.timeline, site.wake, HEARTBEAT),
+            programs=SimulatedPrograms(site.timeline),
             clock=site.timeline,
             orphaned=lambda: False,
             power=self,

@@ -1,4 +1,4 @@
-"""A bad day from a seed: stale lists, lost answers, notices, people, and two controllers that overtake each other."""
+"""A bad day from a seed: stale lists, lost answers, notices, people, two controllers that overtake each other."""
 
 from __future__ import annotations
 

@@ -21,6 +21,10 @@ from lifecycle.ports.trainer import LocalCheckpoint, ProcessState, StopRequest
 NEVER = math.inf
 
 
+NO_PROCESS = 2**31 - 1
+"""A pid that no process has: whoever signals it reaches nobody."""
+
+
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """How a training script behaves. Times are seconds, steps count from the beginning of the run."""
 
@@ -212,7 +216,9 @@ class SimulatedTrainer:
         found = self.processes.get(assignment.run)
         if found is None or found.attempt != assignment.attempt:
             return None
-        return ProcessState(pid=1, alive=found.alive, started_at=found.started_at, exit_code=found.exit_code)
+        return ProcessState(
+            pid=NO_PROCESS, alive=found.alive, started_at=found.started_at, exit_code=found.exit_code
+        )
 
     def ask(self, run: str, request: StopRequest) -> None:
         process = self.processes.get(run)

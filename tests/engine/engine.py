@@ -69,12 +69,22 @@ class Engine:
     """One project with one stack selected, below `folder`. Commands run in `project`."""
 
     def __init__(
-        self, folder: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble, project: Path | None = None
+        self,
+        folder: Path,
+        cli: Path,
+        provider: ProviderDouble,
+        aws: AwsDouble,
+        project: Path | None = None,
+        *,
+        diary: bool = False,
     ) -> None:
+        """With `diary` the CLI writes its own log of all that it does, as for everybody: most of its time."""
         self.folder, self.cli, self.stack, self.provider = folder, cli, STACK, provider
         self.project = project or _empty_project(folder / "project")
-        for name in ("home", "state", "tmp"):
+        for name in ("home/.pulumi", "state", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        if not diary:
+            (folder / "home/.pulumi/logs").touch()  # no folder, no log
         self.env = {
             **aws.env,
             **provider.env,
@@ -112,10 +122,10 @@ class Engine:
 
     def select(self, stack: str, config: Mapping[str, str] | None = None) -> None:
         """Makes the stack if need be; later commands are about it."""
-        self._checked("stack", "select", "--create", "--stack", stack)
+        self.checked("stack", "select", "--create", "--stack", stack)
         self.stack = stack
         values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
-        self._checked(
+        self.checked(
             "config",
             "set-all",
             "--stack",
@@ -137,7 +147,7 @@ class Engine:
 
     def export(self) -> dict[str, Any]:
         """The stack's state as the backend keeps it."""
-        state: dict[str, Any] = json.loads(self._checked("stack", "export", "--stack", self.stack))
+        state: dict[str, Any] = json.loads(self.checked("stack", "export", "--stack", self.stack))
         return state
 
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -158,7 +168,8 @@ class Engine:
             command, cwd=self.project, env=self.env, capture_output=True, text=True, timeout=DEADLINE, check=False
         )
 
-    def _checked(self, *words: str) -> str:
+    def checked(self, *words: str) -> str:
+        """What the command says. Raises RuntimeError when it fails."""
         done = self.run(*words)
         if done.returncode:
             raise RuntimeError(f"pulumi {' '.join(words)}: {done.stdout}{done.stderr}")

@@ -16,7 +16,7 @@ import pytest
 from lifecycle.adapters.local.layout import EndedRecord, MachineProcess, StateDirectory
 from lifecycle.adapters.local.provider import FORGET_AFTER, LocalProvider, machine_id
 from lifecycle.model.codec import convert
-from lifecycle.model.errors import GuardRefused, Unreadable
+from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import Local, Market
 from lifecycle.model.states import Cause, InstanceState
 from lifecycle.model.world import Machine

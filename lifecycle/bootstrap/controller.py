@@ -71,10 +71,14 @@ def of_state(state: Path, opens: Open, *, where: str, read_only: bool) -> Contro
         directory.prepare()
     table, clock = SqliteTable(None if fresh else directory.tracker), SystemClock()
     tracker = ControllerTracker(table)
-    ground = Ground(
-        state=directory.path, owner=lambda: directory.owner, spec_of=lambda fleet: _spec_of(tracker, fleet)
+    provider = opens(
+        Ground(
+            state=directory.path,
+            owner=lambda: directory.owner,
+            spec_of=lambda fleet: _spec_of(tracker, fleet),
+            who=who(),
+        )
     )
-    provider = opens(ground)
     leases = leases_of(table, clock)
     return Control(
         where=where,

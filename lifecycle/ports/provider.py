@@ -38,6 +38,8 @@ class Ground:
     """The id in every owner tag. Raises Unreadable while nobody has used the state directory."""
     spec_of: Callable[[str], FleetSpec | None]
     """The spec of record of a fleet."""
+    who: str = ""
+    """The person or job at the keyboard."""
 
 
 class Given(Protocol):

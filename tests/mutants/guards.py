@@ -117,8 +117,8 @@ MUTANTS = (
     mutant(
         "a lease is taken by one at a time",
         "lifecycle/tracker/lease.py",
-        "if not self._takeable(held):",
-        "if False:",
+        "if not self._takeable(",
+        "if False and not self._takeable(",
         "unit/tracker/test_lease.py::test_a_lease_is_held_by_one_at_a_time",
     ),
     mutant(

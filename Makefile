@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test stories check engine demo bench docs clean
+.PHONY: help test stories mutants check engine demo bench docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ test: check ## what must hold, but for the stories; without a Pulumi CLI and wit
 
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour
 	$(BIN)/pytest -n 2 -m story
+
+mutants: $(STAMP) ## take each guard away, one at a time, and see a test fail: some minutes
+	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## the figures of the README's table, measured here
 	$(BIN)/python -m tests.bench

@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +53,8 @@ TRACKER_BUSY = 2.0
 
 SHUTDOWN_DEFAULT = 85.0
 TABLE, DISK = "STEADY_TABLE", "/var/lib/steadyfleet"
+PARENT = "STEADY_MACHINE_PID"
+"""The process of a machine of this computer: it may be gone before its agent has begun to look."""
 
 READ_EVERY = 1.0
 """Seconds between two readings of orders that are paid for."""
@@ -127,9 +130,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(state: StateDirectory | None) -> None:
-    bell, clock, parent = Bell(), SystemClock(), os.getppid()
+    bell, clock = Bell(), SystemClock()
+    parent = int(os.environ.get(PARENT, os.getppid()))
+
+    def orphaned() -> bool:
+        return state is not None and os.getppid() != parent
+
     metadata = InstanceMetadata(clock)
-    me = _who_am_i(metadata)
+    me = _who_am_i(metadata, orphaned)
     machine = _with_systemd() if state is None else _of_this_computer(state, me)
     reach = _on_aws(metadata, me, machine) if state is None or TABLE in os.environ else _here(state, clock)
     tracker = NodeTracker(reach.table, me.node)
@@ -145,7 +153,7 @@ def _run(state: StateDirectory | None) -> None:
         memory=Memory(machine.disk / "agent.json"),
         reporter=Reporter(tracker, clock, reach.wake, HEARTBEAT),
         clock=clock,
-        orphaned=lambda: state is not None and os.getppid() != parent,
+        orphaned=orphaned,
         read_every=reach.read_every,
         power=machine.power,
     )
@@ -212,12 +220,14 @@ def _check_claim(tracker: NodeTracker, me: Identity) -> None:
         raise SteadyError(what, fix="terminate it; machines are made by `pulumi up` and `steady reconcile` only")
 
 
-def _who_am_i(metadata: InstanceMetadata) -> Identity:
-    """Asks the metadata service until it answers: without a name nothing can be done."""
+def _who_am_i(metadata: InstanceMetadata, orphaned: Callable[[], bool]) -> Identity:
+    """Asks the metadata service until it answers, or its machine is gone: without a name nothing can be done."""
     while True:
         try:
             found = metadata.identity()
         except Unreadable as error:
+            if orphaned():
+                raise
             print(f"waiting: {error.what}", file=sys.stderr, flush=True)
             time.sleep(1.0)
         else:

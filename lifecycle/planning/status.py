@@ -213,7 +213,7 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
     if machine.impaired:
-        what = "the machine's process is gone" if view.provider == "local" else "EC2's checks of the machine fail"
+        what = "the machine's process is gone" if view.provider == "local" else "its provider's checks of it fail"
         return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
     if view.report is not None and view.silence > SILENT_AFTER:
         what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"

@@ -15,8 +15,6 @@ def unbuilt(spec: FleetSpec) -> tuple[tuple[Path, str], ...]:
 
 
 def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
-    if spec.provider not in ("local", "aws"):
-        yield ("provider",), f"provider {spec.provider!r} is"
     if spec.secrets:
         yield ("secrets",), "secrets are"
     for name, pool in spec.pools.items():

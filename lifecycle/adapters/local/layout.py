@@ -15,7 +15,8 @@ instances/ID/         the machine's disk: gone when the machine is terminated
     runs/RUN/         the run's directory, checkpoints below
     agent.json        the agent's memory
 local/fired/          notices of the spec that have fired, once per node, ever
-foundations/, fleets/ what was last used on AWS from here (`bootstrap.known`)
+foundations/, fleets/ what was last used on AWS and elsewhere from here (`bootstrap.known`)
+providers/NAME/       the state directory of the fleets of a provider that another package registers
 """
 
 from __future__ import annotations

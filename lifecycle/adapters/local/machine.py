@@ -178,6 +178,7 @@ class LocalMachine:
             **os.environ,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
             "STEADY_STATE": str(self._state.path),
+            "STEADY_MACHINE_PID": str(os.getpid()),
             "STEADY_SHUTDOWN_S": str(SHUTDOWN_SECONDS - 5),
         }
         with self._paths.log.open("ab") as log:

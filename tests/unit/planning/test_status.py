@@ -155,7 +155,7 @@ def test_a_failed_status_check_is_not_healthy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "said"), [("local", "the machine's process is gone"), ("aws", "EC2's checks of the machine fail")]
+    ("provider", "said"), [("local", "the machine's process is gone"), ("aws", "its provider's checks of it fail")]
 )
 def test_a_failed_status_check_is_told_in_the_words_of_its_provider(provider: str, said: str) -> None:
     observed = training(but(a_spec(), provider=provider), machines=(a_machine(impaired=True),))

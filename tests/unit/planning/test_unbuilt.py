@@ -37,15 +37,6 @@ def test_what_a_pool_asks_for_in_vain_is_named_with_its_place(
     assert unbuilt(a_spec(**pool)) == ((("pools", "t", *path), what),)
 
 
-@pytest.mark.parametrize("provider", ["local", "aws"])
-def test_built_in_providers_are_built(provider: str) -> None:
-    assert unbuilt(but(a_spec(), provider=provider)) == ()
-
-
-def test_another_provider_is_named() -> None:
-    assert unbuilt(but(a_spec(), provider="moon")) == ((("provider",), "provider 'moon' is"),)
-
-
 def test_secrets_are_named() -> None:
     assert unbuilt(but(a_spec(), secrets={"TOKEN": "x"})) == ((("secrets",), "secrets are"),)
 

@@ -1,0 +1,362 @@
+"""What keeps work and money safe, each as the edit that takes it away and the tests that must fail then.
+
+An edit is exact: its old text stands once in its file. `test_mutants` holds that, so the list cannot rot.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+EXECUTE, OPERATOR = "lifecycle/control/execute.py", "lifecycle/control/operator.py"
+PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
+SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
+GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
+TRACKER, COURIER = "lifecycle/tracker/controller.py", "lifecycle/agent/courier.py"
+
+
+class Mutant(NamedTuple):
+    """`edits` are (old, new) in `file`; `killers` are tests as FILE::NAME below tests/, of which one must fail."""
+
+    guard: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+    killers: tuple[str, ...]
+
+
+def mutant(guard: str, file: str, old: str, new: str, *killers: str) -> Mutant:
+    return Mutant(guard, file, ((old, new),), killers)
+
+
+MUTANTS = (
+    mutant(
+        "a creation is claimed before it is made",
+        EXECUTE,
+        "        if step.claim is not None:\n",
+        "        if step.claim is None:\n",
+        "unit/control/test_execute.py::test_creation_claim_and_placement_are_written_before_the_machine_is_made",
+    ),
+    mutant(
+        "an incarnation is claimed once",
+        TRACKER,
+        "self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=0, guard=guard)",
+        "self._table.put(fleet, rows.INCARNATION, name, encode(claim), guard=guard)",
+        "unit/tracker/test_controller.py::test_an_incarnation_is_claimed_once",
+        "unit/control/test_execute.py::test_an_incarnation_that_was_claimed_before_is_not_made",
+    ),
+    mutant(
+        "a used incarnation is refused to `pulumi up`",
+        "lifecycle/control/guard.py",
+        "if standing is not None and used(standing):",
+        "if False:",
+        "unit/control/test_guard.py::test_a_used_incarnation_is_never_made_again",
+    ),
+    mutant(
+        "tags in the creating call, here",
+        "lifecycle/adapters/local/provider.py",
+        "tags={**tags.identity(self._state.owner, node, placement.incarnation), tags.NAME: placement.node},",
+        "tags={},",
+        "unit/adapters/test_provider.py::test_a_made_machine_carries_every_tag_of_its_identity",
+    ),
+    mutant(
+        "tags in the creating call, on AWS",
+        "stacks/machines.py",
+        '        tags={"Name": placement.node, **ours},\n',
+        "",
+        "stacks/test_fleet.py",
+    ),
+    mutant(
+        "an owner's machines are nobody else's",
+        "lifecycle/model/tags.py",
+        "tags.get(OWNER) == owner and ",
+        "",
+        "unit/model/test_tags.py::test_a_machine_of_another_owner_or_fleet_is_foreign",
+        "contracts/test_provider.py::TestPaper::test_a_strangers_machine_is_not_listed_and_not_ended",
+    ),
+    mutant(
+        "a machine of this computer proves to be ours before it is switched",
+        "lifecycle/adapters/local/provider.py",
+        "if record is None or not tags.owned(record.tags, self._state.owner, NodeName.parse(machine.node).fleet):",
+        "if record is None:",
+        "contracts/test_provider.py::TestLocal::test_a_strangers_machine_is_not_touched_whoever_says_it_is_ours",
+    ),
+    mutant(
+        "no young machine is swept",
+        "lifecycle/planning/strays.py",
+        "if now - machine.launched_at < STRAY_AGE:",
+        "if False:",
+        "unit/planning/test_strays.py::test_a_young_machine_is_spared",
+    ),
+    mutant(
+        "no young second machine is ended",
+        PRESENCE,
+        '    if view.now < due:\n        return wait(view, f"a second machine',
+        '    if False:\n        return wait(view, f"a second machine',
+        "unit/planning/test_presence.py::test_a_young_second_machine_is_left_alone",
+    ),
+    mutant(
+        "nothing is swept without a creation claim of ours",
+        "lifecycle/planning/strays.py",
+        "if (machine.node, machine.incarnation) not in observed.incarnations:",
+        "if False:",
+        "unit/planning/test_strays.py::test_without_a_creation_claim_it_is_not_proven_ours",
+    ),
+    mutant(
+        "the fence is asked before a call that carries none",
+        TRACKER,
+        "if (row.version if row else 0) != guard.version:",
+        "if False:",
+        "unit/control/test_execute.py::test_an_overtaken_controller_switches_and_ends_nothing",
+    ),
+    mutant(
+        "every write of a tick carries the fence",
+        "lifecycle/adapters/local/table.py",
+        "if guard is not None and self._version(connection, fleet, guard.kind, guard.name) != guard.version:",
+        "if False:",
+        "unit/tracker/test_controller.py::test_no_write_of_an_overtaken_controller_goes_through",
+    ),
+    mutant(
+        "a lease is taken by one at a time",
+        "lifecycle/tracker/lease.py",
+        "if not self._takeable(",
+        "if False and not self._takeable(",
+        "unit/tracker/test_lease.py::test_a_lease_is_held_by_one_at_a_time",
+    ),
+    mutant(
+        "the spec of record is looked at again before machines change",
+        EXECUTE,
+        "if record is None or record.generation != plan.generation:",
+        "if record is None:",
+        "unit/control/test_execute.py::test_a_spec_applied_during_the_tick_stops_it_before_a_machine_changes",
+    ),
+    mutant(
+        "an epoch is given out once",
+        TRACKER,
+        "self._table.put(fleet, rows.ATTEMPT, name, encode(attempt), expect=0, guard=guard)",
+        "self._table.put(fleet, rows.ATTEMPT, name, encode(attempt), guard=guard)",
+        "unit/tracker/test_controller.py::test_a_repeat_returns_the_attempt_that_stands_and_changes_nothing",
+    ),
+    mutant(
+        "a conditional write expects what was read",
+        "lifecycle/adapters/aws/objects.py",
+        '                    IfNoneMatch="*",\n',
+        "",
+        "contracts/test_s3_store.py::TestS3Store::test_a_new_object_never_replaces_one",
+    ),
+    Mutant(
+        "the list is read before our records",
+        "lifecycle/control/observe.py",
+        (
+            (
+                "    machines: tuple[Machine, ...] | None = None\n",
+                "    seen = tracker.observe(fleet)\n    machines = None\n",
+            ),
+            (
+                "        unreadable = error.what\n    seen = tracker.observe(fleet)\n",
+                "        unreadable = error.what\n",
+            ),
+        ),
+        ("unit/control/test_observe.py::test_a_machine_made_while_we_look_is_never_seen_without_its_record",),
+    ),
+    mutant(
+        "what cannot be listed is unknown, not empty",
+        "lifecycle/control/observe.py",
+        "        unreadable = error.what\n",
+        "        machines, unreadable = (), error.what\n",
+        "unit/control/test_observe.py::test_a_provider_that_cannot_be_read_leaves_the_machines_unknown",
+        "unit/control/test_loop.py::test_an_unreadable_provider_is_waited_for_and_nothing_is_done",
+    ),
+    mutant(
+        "on half a view nothing is settled",
+        SETTLE,
+        "    if observed.machines is None:\n        return Facts()\n",
+        "",
+        "unit/planning/test_settle.py::test_machines_that_could_not_be_read_settle_nothing",
+    ),
+    mutant(
+        "a silent agent has a second witness before its machine is replaced",
+        PRESENCE,
+        "    elif machine.impaired:\n        evidence",
+        "    elif view.report is not None:\n        evidence",
+        "unit/planning/test_presence.py::test_a_silent_agent_is_waited_for_and_nothing_else",
+    ),
+    mutant(
+        "a failed check alone replaces nothing",
+        PRESENCE,
+        "machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:",
+        "machine.state is not InstanceState.RUNNING:",
+        "unit/planning/test_presence.py::test_a_failed_status_check_alone_replaces_nothing",
+    ),
+    mutant(
+        "no second machine while an attempt is open",
+        PRESENCE,
+        "if last is not None and last.open and last.node == view.node:",
+        "if False:",
+        "unit/planning/test_presence.py"
+        "::test_a_machine_missing_from_the_list_is_not_made_again_before_its_attempt_is_known_as_ended",
+    ),
+    mutant(
+        "after a lost answer the machine is looked for first",
+        MENDING,
+        "    if made or view.now >= due:\n",
+        "    if True:\n",
+        "unit/planning/test_mending.py::test_a_creation_without_an_answer_is_looked_for_before_it_is_tried_again",
+    ),
+    mutant(
+        "only the answer to this drain lets a machine go",
+        EMPTYING,
+        "if drained is None or drained.drain not in {drain_id(view, purpose), _claimed(view)}:",
+        "if drained is None:",
+        "unit/planning/test_emptying.py::test_the_answer_to_another_drain_does_not_pass",
+    ),
+    mutant(
+        "a trainer that could not save is not ended",
+        EMPTYING,
+        "if drained.outcome is not DrainOutcome.REFUSED:\n",
+        "if True:\n",
+        "unit/planning/test_emptying.py::test_a_refused_drain_is_refused_and_names_its_override",
+    ),
+    mutant(
+        "a drain of somebody else is respected",
+        TRACKER,
+        "if another and standing.expires_at > claim.asked_at:",
+        "if False:",
+        "unit/tracker/test_controller.py::test_the_live_claim_of_another_is_respected",
+    ),
+    mutant(
+        "repairs are few at a time",
+        GUARDS,
+        "allowed = max(1, int(nodes * BLAST_SHARE))",
+        "allowed = nodes",
+        "unit/planning/test_guards.py::test_a_tenth_of_the_nodes_is_repaired_at_a_time_and_at_least_one",
+    ),
+    mutant(
+        "a suspended fleet is not touched",
+        GUARDS,
+        "    if hold is None:\n        return plan\n",
+        "    if hold is None or plan.actions:\n        return plan\n",
+        "unit/planning/test_guards.py::test_a_suspended_fleet_is_not_touched",
+    ),
+    mutant(
+        "a pool is emptied only when that was said",
+        OPERATOR,
+        "if emptied and not allow_empty:",
+        "if False:",
+        "unit/control/test_operator.py::test_an_emptied_pool_is_refused_and_nothing_written",
+    ),
+    mutant(
+        "a fleet of another file is refused",
+        OPERATOR,
+        "if standing.source != source and not take_over:",
+        "if False:",
+        "unit/control/test_operator.py::test_a_fleet_of_another_file_is_refused_and_nothing_written",
+    ),
+    mutant(
+        "only the expected account is touched",
+        "lifecycle/adapters/aws/session.py",
+        "if self._expected not in (None, found):",
+        "if False:",
+        "unit/adapters/test_aws_session.py::test_no_client_is_made_for_another_account",
+    ),
+    mutant(
+        "receipts of an older epoch that come late are history",
+        RECEIPTS,
+        "    return receipt.digest in attempt.earlier\n",
+        "    return True\n",
+        "unit/planning/test_receipts.py::test_a_receipt_of_an_older_epoch_that_came_late_is_history",
+    ),
+    mutant(
+        "two checkpoints are kept at least",
+        RECEIPTS,
+        "receipts[: max(2, keep)]",
+        "receipts[:keep]",
+        "unit/planning/test_receipts.py::test_never_fewer_than_two_are_kept",
+    ),
+    mutant(
+        "a report is heard of the machine that wrote it",
+        TRACKER,
+        'if row.writer in ("", report.instance):',
+        "if True:",
+        "unit/control/test_cloud_ticks.py",
+        "contracts/test_dynamo_table.py",
+    ),
+    mutant(
+        "a restored file has its digest",
+        COURIER,
+        "if (written.size, written.sha256) != (file.size, file.sha256):",
+        "if written.size != file.size:",
+        "unit/agent/test_courier.py::test_the_next_older_receipt_is_taken_when_the_newest_is_unsound",
+    ),
+    mutant(
+        "a manifest is the one of its receipt",
+        "lifecycle/agent/manifest.py",
+        "if hashlib.sha256(data).hexdigest() != digest:",
+        "if False:",
+        "unit/agent/test_courier.py::test_the_next_older_receipt_is_taken_when_the_newest_is_unsound",
+    ),
+    Mutant(
+        "the manifest comes last",
+        COURIER,
+        (
+            (
+                'tuple(self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source))',
+                "tuple(StoredFile(path=p, size=f.stat().st_size, sha256=_digest(f)) for p, f in files_of(source))",
+            ),
+            (
+                '        self._seal(f"{prefix}/manifest.json", data)\n',
+                '        self._seal(f"{prefix}/manifest.json", data)\n'
+                '        [self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source)]\n',
+            ),
+        ),
+        ("unit/agent/test_courier.py::test_the_manifest_comes_last",),
+    ),
+    mutant(
+        "a checkpoint that changes while it is read does not count",
+        COURIER,
+        "if fingerprint(source) != before:",
+        "if False:",
+        "unit/agent/test_courier.py::test_a_checkpoint_that_changed_leaves_no_manifest",
+    ),
+    mutant(
+        "what is not renamed yet is never looked at",
+        "lifecycle/agent/rundir.py",
+        """if match is None or match["suffixes"].lower().endswith((".tmp", ".part", ".incomplete")):""",
+        "if match is None:",
+        "unit/agent/test_rundir.py::test_hidden_and_unfinished_entries_are_never_looked_at",
+        "unit/agent/test_rundir.py::test_the_step_in_a_name",
+    ),
+    mutant(
+        "hidden names are never looked at",
+        "lifecycle/agent/rundir.py",
+        r'r"(?!\.).*?(?<![0-9])',
+        r'r".*?(?<![0-9])',
+        "unit/agent/test_rundir.py::test_hidden_and_unfinished_entries_are_never_looked_at",
+    ),
+    mutant(
+        "what was there before proves no save",
+        "lifecycle/planning/drain.py",
+        "fresh = [c for c in trainee.checkpoints if (c.name, c.signature) not in ask.baseline]",
+        "fresh = [*trainee.checkpoints]",
+        "unit/planning/test_drain.py::test_a_checkpoint_that_was_there_before_proves_nothing",
+    ),
+    mutant(
+        "nobody is killed under a provider's deadline",
+        "lifecycle/planning/drain.py",
+        "    if ask.demand.deadline is not None:\n        return Move.WAIT\n",
+        "",
+        "unit/planning/test_drain.py::test_under_a_provider_deadline_nobody_is_killed",
+    ),
+    mutant(
+        "a spot machine is not stopped",
+        "lifecycle/adapters/aws/compute.py",
+        "        if found.market is Market.SPOT:\n",
+        "        if False:\n",
+        "contracts/test_provider.py::TestAws::test_a_spot_machine_refuses_to_be_stopped",
+    ),
+    mutant(
+        "the tracker is the witness of who a machine is",
+        "lifecycle/planning/witness.py",
+        "return tuple(_recognised(machine, made, claims) for machine in machines)",
+        "return tuple(machines)",
+        "unit/planning/test_witness.py",
+    ),
+)

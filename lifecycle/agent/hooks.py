@@ -32,7 +32,7 @@ class HookKeeper:
     def __init__(self, programs: HookPrograms, memory: Memory, conditions: Conditions, journal: Journal) -> None:
         self._programs, self._memory = programs, memory
         self._conditions, self._journal = conditions, journal
-        self._failing = ""
+        self._failing = self._fault = ""
         self.pid: int | None = None
 
     @property
@@ -72,10 +72,12 @@ class HookKeeper:
         receipt = receipt if receipt and receipt.run == assignment.run else next(iter(assignment.resume), None)
         facts = hooks.facts(call, hooks.deadline(around), receipt)
         self._remember(hook=HookRun(call=call, assignment=assignment, facts=facts, asked_at=now))
-        self._start(now)
+        self._fault = ""
+        self._start()
         return None
 
-    def _start(self, now: float) -> None:
+    def _start(self) -> None:
+        """A repeat does nothing; what keeps it from starting may pass."""
         run = self._state.hook
         self._memory.save()
         if run is None or self._memory.fault:
@@ -83,7 +85,7 @@ class HookKeeper:
         try:
             self._programs.start(run)
         except OSError as error:
-            self._close(run, hooks.not_run(run.call, run.assignment, f"{error.filename}: {error.strerror}", now))
+            self._fault = f"{error.filename}: {error.strerror}"
 
     def attend(self, around: Surroundings, now: float) -> None:
         """One look at the hook in flight, and what follows from it."""
@@ -99,31 +101,32 @@ class HookKeeper:
             self._hold_to_its_time(run, process, around, now)
         elif process.exit_code is None and run.terminated_at is None and not around.orphaned:
             self._remember(hook=msgspec.structs.replace(run, tried=run.tried + 1, asked_at=now))
-            self._start(now)
+            self._start()
         else:
             self._conclude(run, process.exit_code, now)
 
     def _unseen(self, run: HookRun, around: Surroundings, now: float) -> None:
         late = now >= run.asked_at + hooks.START_WITHIN
-        why = hooks.hindrance(around, now) or ("it was not seen to start" if late else "")
+        why = hooks.hindrance(around, now) or (self._fault or "it was not seen to start" if late else "")
         if why:
+            self._programs.kill(run.call.op_id, 0)
             self._close(run, hooks.not_run(run.call, run.assignment, why, now))
         else:
-            self._start(now)
+            self._start()
 
     def _hold_to_its_time(self, run: HookRun, process: ProcessState, around: Surroundings, now: float) -> None:
         move = hooks.next_move(run, process.started_at, hooks.deadline(around), now)
         if move is Move.TERMINATE:
-            self._programs.terminate(run.call.op_id)
+            self._programs.terminate(run.call.op_id, process.pid)
             self._remember(hook=msgspec.structs.replace(run, terminated_at=now))
         elif move is Move.KILL:
-            self._programs.kill(run.call.op_id)
+            self._programs.kill(run.call.op_id, process.pid)
             self._remember(hook=msgspec.structs.replace(run, killed_at=now))
 
     def _conclude(self, run: HookRun, exit_code: int | None, now: float) -> None:
         """What a hook that ran out of time left behind goes with it."""
         if run.terminated_at is not None:
-            self._programs.kill(run.call.op_id)
+            self._programs.kill(run.call.op_id, 0)
         output = self._programs.output(run.assignment.run, run.call.op_id).strip()
         last_line = output.splitlines()[-1].strip()[:300] if output else ""
         self._close(run, hooks.done(run, exit_code, last_line, now))
@@ -140,14 +143,16 @@ class HookKeeper:
             self._conditions.set("HooksDone", "HookFailed", f"{done.name} {done.outcome}: {done.detail}")
         elif done.name == self._failing:
             self._conditions.clear("HooksDone")
+        self._tell()
         return done
 
     def _tell(self) -> None:
-        """Writes what ended into the journal, one by one, until the journal has taken it."""
-        for op_id in self._state.untold[:1]:
+        """Writes what ended into the journal, until the journal has taken it."""
+        for op_id in self._state.untold:
             done = next((each for each in self._state.hooked if each.op_id == op_id), None)
-            if done is None or self._told(done):
-                self._remember(untold=self._state.untold[1:])
+            if done is not None and not self._told(done):
+                return
+            self._remember(untold=self._state.untold[1:])
 
     def _told(self, done: HookDone) -> bool:
         return self._journal.note(

@@ -42,12 +42,12 @@ class Programs:
     def look(self, op_id: str, tried: int) -> ProcessState | None:
         return self._launcher.look(op_id, tried)
 
-    def terminate(self, op_id: str) -> None:
-        for pid in _all(op_id):
-            processes.send(pid, signal.SIGTERM)
+    def terminate(self, op_id: str, pid: int) -> None:
+        for each in _all(op_id, pid):
+            processes.send(each, signal.SIGTERM)
 
-    def kill(self, op_id: str) -> None:
-        processes.end_all(lambda: _all(op_id))
+    def kill(self, op_id: str, pid: int) -> None:
+        processes.end_all(lambda: _all(op_id, pid))
 
     def output(self, run: str, op_id: str) -> str:
         try:
@@ -62,5 +62,7 @@ class Programs:
         return self._logs / run / f"{op_id}.log"
 
 
-def _all(op_id: str) -> list[int]:
-    return processes.carriers("STEADY_OP_ID", op_id)
+def _all(op_id: str, pid: int) -> set[int]:
+    """Its tree, and whoever left that: they carry its op id."""
+    tree = [pid, *processes.descendants(pid)] if pid else []
+    return {*tree, *processes.carriers("STEADY_OP_ID", op_id)}

@@ -115,7 +115,8 @@ class Agent:
     def leaving(self) -> bool:
         """The machine is going down, and nothing is left to be saved or told."""
         going = self._shutdown_at is not None or self._orphaned
-        done = self.state.assignment is None and not self.state.unsent and not self._reporter.fault
+        state = self.state
+        done = state.assignment is None and not (state.unsent or state.untold or self._reporter.fault)
         return going and done and (self._orphaned or not self._hooking)
 
     @property

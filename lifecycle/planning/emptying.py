@@ -88,9 +88,14 @@ def patience(view: NodeView, purpose: Purpose) -> float:
 
 
 def _hooks_first(view: NodeView, purpose: Purpose) -> bool:
-    """Whether hooks stand before the end of a machine on which nothing trains. A machine that is off runs none."""
+    """Whether hooks stand before the end of a machine on which nothing trains.
+
+    One that is off runs none; one that its provider takes has run those for that.
+    """
     on = view.machine is not None and view.machine.state is InstanceState.RUNNING
-    return on and not view.loss_allowed and _patience(view, purpose) > 0
+    notice = view.report.notice if view.report else None
+    taken = notice is not None and notice.deadline is not None
+    return on and not taken and not view.loss_allowed and _patience(view, purpose) > 0
 
 
 def _at_once(view: NodeView, purpose: Purpose) -> Passed | None:

@@ -19,11 +19,11 @@ class HookPrograms(Protocol):
         """The hook's first process, or None when it was never started."""
         ...
 
-    def terminate(self, op_id: str) -> None:
-        """SIGTERM to every process of the hook."""
+    def terminate(self, op_id: str, pid: int) -> None:
+        """SIGTERM to every process of the hook. `pid` is its first one's, 0 when that has ended."""
         ...
 
-    def kill(self, op_id: str) -> None:
+    def kill(self, op_id: str, pid: int) -> None:
         """SIGKILL to every process of the hook, until none is left."""
         ...
 

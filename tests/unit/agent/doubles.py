@@ -259,10 +259,10 @@ class ScriptedPrograms:
     def look(self, op_id: str, tried: int) -> ProcessState | None:
         return self._processes.get((op_id, tried))
 
-    def terminate(self, op_id: str) -> None:
+    def terminate(self, op_id: str, pid: int) -> None:
         self.terminations.append(op_id)
 
-    def kill(self, op_id: str) -> None:
+    def kill(self, op_id: str, pid: int) -> None:
         self.kills.append(op_id)
         if self.under_way is not None and self.under_way.call.op_id == op_id:
             self.ends(-9)

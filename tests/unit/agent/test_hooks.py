@@ -238,9 +238,18 @@ def test_what_cannot_be_started_has_failed(stage: NodeStage) -> None:
     stage.begins(hooks=hooks(pre_stop=1))
     stage.programs.fault = OSError(28, "No space left on device", "/logs")
     drained(stage)
-    stage.step()
+    stage.step(2, after=START_WITHIN)
     assert stage.report.drained is not None
     assert stage.report.drained.detail == "pre_stop[0] ./hook 'a b': /logs: No space left on device"
+
+
+def test_what_cannot_be_started_for_a_moment_is_started_later(stage: NodeStage) -> None:
+    stage.begins(hooks=hooks(pre_stop=1))
+    stage.programs.fault = OSError(0, "no answer in 20s", "systemd-run")
+    drained(stage)
+    stage.programs.fault = None
+    stage.step()
+    assert (stage.programs.names, stage.report.hooks) == (["pre_stop[0]"], ())
 
 
 def test_a_hook_out_of_time_is_ended_with_all_it_left(stage: NodeStage) -> None:

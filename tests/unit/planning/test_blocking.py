@@ -85,6 +85,11 @@ def test_a_machine_that_is_off_runs_no_hooks() -> None:
     assert isinstance(empty(seen(resting(machines=off)), purpose()), Passed)
 
 
+def test_a_machine_that_its_provider_takes_has_run_its_hooks() -> None:
+    noticed = resting(reports={NODE: an_idle_report(notice=a_notice())})
+    assert isinstance(empty(seen(noticed), purpose()), Passed)
+
+
 def test_its_answer_lets_it_go() -> None:
     answer = an_answer(drain="m1.manual.1", outcome=DrainOutcome.EMPTY)
     assert isinstance(empty(seen(resting(reports={NODE: an_idle_report(drained=answer)})), purpose()), Passed)

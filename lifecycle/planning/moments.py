@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-
 LAST = datetime(9999, 12, 31, 23, 59, tzinfo=UTC).timestamp()
 """No calendar goes further."""
 

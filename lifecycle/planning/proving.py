@@ -110,7 +110,13 @@ def _save(key: str, pool: Pool, observed: Observed) -> Save:
     known = condition(key, pool, observed)
     seen = observed.proofs.get(key) if known.status is Status.TRUE else None
     sums = NoticeArithmetic.of(pool.checkpoint, seen)
-    return Save(pool=key, status=known.status, message=f"{known.message}; {sums.sentence()}", fits=sums.fits)
+    return Save(
+        pool=key,
+        status=known.status,
+        message=f"{known.message}; {sums.sentence()}",
+        fits=sums.fits,
+        measured=sums.measured,
+    )
 
 
 def _message(proof: SaveProof | None, status: Status) -> str:

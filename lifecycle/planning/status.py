@@ -12,7 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
-from lifecycle.planning import holds, proving, shared
+from lifecycle.planning import holds, proving, shared, staleness
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -173,7 +173,7 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
         if drift.node == view.node:
             what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
             found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
-    return (*found, *_health(view, observed, now), *_held(view))
+    return (*found, *_health(view, observed, now), *staleness.conditions(view, now), *_held(view))
 
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:

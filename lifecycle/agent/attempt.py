@@ -260,7 +260,7 @@ class AttemptKeeper:
             self.fault = _WELL
             if ask is not None and ask.terminated_at is None:
                 self._trainer.withdraw(assignment.run)
-                self._remember(ask=None)
+                self._remember(ask=None, withdrawn=ask)
             return
         if ask is not None and ask.demand == demand:
             return
@@ -301,7 +301,7 @@ class AttemptKeeper:
         if move is Move.REFUSE:
             detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
             refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
-            self._remember(ask=None, refused=(*state.refused, request)[-20:], drained=refused)
+            self._remember(ask=None, withdrawn=ask, refused=(*state.refused, request)[-20:], drained=refused)
             self._journal.note("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
             return
         self._remember(ask=None, answered=(*state.answered, request)[-20:])
@@ -361,7 +361,7 @@ class AttemptKeeper:
             return
         finished, result = self._trainer.result(assignment.run)
         judged = outcome.judge(
-            self._state.ask,
+            outcome.asked(self._state, process.exit_code),
             trainee,
             exit_code=process.exit_code,
             finished=finished,
@@ -385,7 +385,7 @@ class AttemptKeeper:
         self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
-        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained)
+        self._remember(assignment=None, restored=False, ask=None, withdrawn=None, ended=ended, drained=drained)
         self.phase, self.pid, self.step, self.fault = Phase.IDLE, None, None, _WELL
         at = f" at step {ended.step}" if ended.step is not None else ""
         self._journal.note(

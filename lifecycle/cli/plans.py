@@ -52,7 +52,7 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
 @pass_context
 def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool, timeout: float) -> int:
     """Plan, ask, and act until every run trains or has ended."""
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
@@ -101,7 +101,7 @@ def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: b
     """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
     from lifecycle.cli.live import watch_to_the_end
 
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
@@ -172,7 +172,7 @@ def _warn(context: Context, found: SpecFile, planned: Plan | None) -> None:
             context.say(f"{warning} (warning)")
 
 
-def _buildable(context: Context, path: Path) -> SpecFile:
+def buildable(context: Context, path: Path) -> SpecFile:
     """The spec, when this version does everything that it says."""
     from lifecycle.model.errors import SpecError
     from lifecycle.planning.unbuilt import unbuilt

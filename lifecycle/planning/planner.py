@@ -10,7 +10,18 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, holds, labels, mending, presence, proving, shared, training
+from lifecycle.planning import (
+    drift,
+    guards,
+    holds,
+    labels,
+    mending,
+    presence,
+    proving,
+    rehearsing,
+    shared,
+    training,
+)
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -27,6 +38,7 @@ RULES = (
     mending.retagged,
     presence.silent,
     presence.leaving,
+    rehearsing.rehearsed,
     training.another,
     training.running,
     training.idle,

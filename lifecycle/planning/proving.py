@@ -32,20 +32,30 @@ def proofs(observed: Observed) -> tuple[SaveProof, ...]:
             known = newest.get(proof.pool) or observed.proofs.get(proof.pool)
             if known is None or proof.at > known.at:
                 newest[proof.pool] = proof
-    newest |= {p.pool: _replace(p, outcome=NOT_RESUMED) for p in observed.proofs.values() if _unused(observed, p)}
+    newest |= {p.pool: _replace(p, outcome=NOT_RESUMED) for p in observed.proofs.values() if _refuted(observed, p)}
     return tuple(newest.values())
 
 
-def _unused(observed: Observed, proof: SaveProof) -> bool:
-    """Whether the attempt after a save began before it, or its trainer began from the start all the same."""
+def _refuted(observed: Observed, proof: SaveProof) -> bool:
+    """Whether the attempt after a save shows that it was of no use."""
     after = _attempt(observed, proof.run, proof.attempt + 1)
     if proof.outcome is not SaveOutcome.SAVED or after is None or after.started_at is None:
         return False
     if after.fingerprint != proof.fingerprint or _starts_afresh(observed, proof.pool):
         return False
-    report = observed.reports.get(after.node)
-    step = report.step if report and (report.run, report.attempt) == (after.run, after.number) else None
+    return unused(proof, after, reached(observed, after))
+
+
+def unused(proof: SaveProof, after: Attempt, step: int | None) -> bool:
+    """Whether the next attempt began before a save, or its trainer began from the start all the same."""
     return after.from_step != proof.step or (step is not None and step < (proof.step or 0))
+
+
+def reached(observed: Observed, attempt: Attempt) -> int | None:
+    """How far an attempt is by its agent's word."""
+    report = observed.reports.get(attempt.node)
+    here = report is not None and (report.run, report.attempt) == (attempt.run, attempt.number)
+    return report.step if report and here else attempt.to_step
 
 
 def _starts_afresh(observed: Observed, key: str) -> bool:

@@ -14,7 +14,7 @@ from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key
 from lifecycle.model.records import Attempt, Hold, HoldKind, Outcome, Phase
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import holds
+from lifecycle.planning import holds, proving
 from lifecycle.planning.decision import Decision, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
@@ -75,15 +75,22 @@ def throwaway(spec: FleetSpec, pool: str) -> FleetSpec:
 def verdict(observed: Observed, hold: Hold, now: float) -> Verdict | None:
     """None while it is under way."""
     proof = observed.proofs.get(pool_key(hold.node or ""))
-    attempt = next((run.attempt for run in observed.runs.values() if hold.node in run.nodes and run.attempt), None)
+    attempts = (run.attempt for run in observed.runs.values() if hold.node in run.nodes and run.attempt)
+    attempt = max(attempts, key=lambda each: each.given_at, default=None)
     if proof is None or hold.id not in proof.request.split("."):
         return _came_to_nothing(observed, hold, attempt)
     if proof.outcome is not SaveOutcome.SAVED:
         return Verdict(proven=False, message=FAULTS[proof.outcome], proof=proof)
     if attempt is None or attempt.number <= proof.attempt or attempt.started_at is None:
         return None
-    report = observed.report(attempt.node, hold.instance)
-    step = report.step if report and report.attempt == attempt.number else attempt.to_step
+    return _after_the_save(observed, proof, attempt, now)
+
+
+def _after_the_save(observed: Observed, proof: SaveProof, attempt: Attempt, now: float) -> Verdict | None:
+    """What the next attempt makes of it."""
+    step = proving.reached(observed, attempt)
+    if proving.unused(proof, attempt, step):
+        return Verdict(proven=False, message=FAULTS[SaveOutcome.NOT_RESUMED], proof=proof)
     if attempt.outcome in (Outcome.FAILED, Outcome.INTERRUPTED):
         message = f"attempt {attempt.number}, which was to go on from there, {attempt.outcome}: {attempt.detail}"
         return Verdict(proven=False, message=message, proof=proof)
@@ -102,10 +109,13 @@ FAULTS = {
 def _came_to_nothing(observed: Observed, hold: Hold, attempt: Attempt | None) -> Verdict | None:
     if hold.id in {standing.id for standing in observed.holds}:
         return None
-    ended = (
-        f"attempt {attempt.number} is {attempt.outcome}" if attempt and not attempt.open else "it was called off"
-    )
-    return Verdict(proven=False, message=f"nothing was measured: {ended}")
+    if attempt is None or (attempt.open and attempt.given_at < hold.at):
+        why = "it was called off"
+    elif attempt.given_at < hold.at:
+        why = f"attempt {attempt.number} is {attempt.outcome}"
+    else:
+        why = "it stopped with the checkpoint that was there before; try again"
+    return Verdict(proven=False, message=f"nothing was measured: {why}")
 
 
 def _went_on(attempt: Attempt, step: int | None, now: float) -> bool:

@@ -297,6 +297,7 @@ def a_proof(spec: FleetSpec | None = None, **changes: Any) -> SaveProof:
         "at": NOW - 2,
         "by": "operator",
         "run": RUN,
+        "attempt": 1,
         "request": "m1.manual.1",
         "step": 130,
         "seconds": 3.0,

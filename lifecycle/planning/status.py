@@ -12,7 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import budget, contest, holds, proving, shared
+from lifecycle.planning import budget, contest, holds, proving, shared, staleness
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
@@ -203,7 +203,8 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
         if drift.node == view.node:
             what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
             found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
-    return (*found, *_health(view, observed, now), *contest.conditions(view), *_held(view))
+    found += [*_health(view, observed, now), *staleness.conditions(view, now), *contest.conditions(view)]
+    return (*found, *_held(view))
 
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:

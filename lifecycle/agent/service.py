@@ -16,6 +16,7 @@ from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
+from lifecycle.agent.use import Accelerators, UseMeter
 from lifecycle.agent.watch import NoticeWatch
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.node import NodeState
@@ -84,6 +85,7 @@ class Agent:
         self._courier, self._orphaned_now = courier, orphaned
         self._conditions = Conditions(clock)
         journal = Journal(identity.node, tracker, self._conditions, clock)
+        self._use = UseMeter(clock, Accelerators())
         self._keeper = AttemptKeeper(identity.node, trainer, courier, memory, self._conditions, journal, clock)
         self._order: Order | None = None
         self._drain: DrainClaim | None = None
@@ -266,6 +268,7 @@ class Agent:
             drained=state.drained,
             rejected=state.rejected,
             conditions=self._conditions.all(),
+            use=self._use.look(keeper.pid, keeper.step) if assignment and assignment.watch_use else None,
         )
 
     def _remember(self, **changes: Any) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from lifecycle.model.ids import NodeName
 from lifecycle.model.money import Ledger, Meter, Price
 from lifecycle.model.records import Incarnation
+from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import cost
 
@@ -82,6 +83,8 @@ def _run(claim: Incarnation, machine: Machine | None, prices: cost.Prices, now: 
     price = prices.of(cost.made_of(machine))
     if price is not None and meter.rate is None:
         meter = _replace(meter, rate=price.dollars)
+    if machine.state is InstanceState.PENDING:
+        return _replace(claim, meter=meter)
     if cost.on(machine):
         return _replace(claim, meter=_moved(_running(meter, machine.launched_at), price, now))
     if meter.since is None and not meter.spent:

@@ -154,3 +154,10 @@ def test_status_shows_it_with_its_evidence_and_the_way_back() -> None:
     (found,) = node.conditions
     assert (node.state, found.type, found.status, found.reason) == ("stopped", "Held", Status.TRUE, "IdleStop")
     assert "`steady start f/t/0` brings it back" in found.message
+
+
+def test_a_completed_run_is_not_promised_back() -> None:
+    done = a_run(an_ended_attempt(KEPT, outcome=Outcome.COMPLETED), state=RunState.COMPLETED)
+    observed = away(record=training(KEPT).record, runs={RUN: done})
+    (node,) = fleet_status(observed, planned(observed), NOW).nodes
+    assert node.conditions[0].message.endswith("another `train.run` in the spec brings it back")

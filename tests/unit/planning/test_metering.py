@@ -55,6 +55,10 @@ def test_a_meter_that_runs_is_left_alone() -> None:
     assert look(a_machine(), RUNNING).incarnations == ()
 
 
+def test_a_machine_that_boots_is_not_counted_yet() -> None:
+    assert after(a_machine(state=InstanceState.PENDING), Meter()) == Meter(rate=2.0, first=True)
+
+
 def test_what_has_been_spent_grows_with_the_time() -> None:
     observed = world(a_machine(), RUNNING)
     assert metering.spent(observed, an_incarnation(meter=RUNNING), a_machine(), NOW) == (2.0, True)

@@ -13,6 +13,7 @@ from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import budget, contest, holds, proving, shared, staleness
+from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
@@ -233,8 +234,15 @@ def _resting(view: NodeView) -> list[Condition]:
     if view.wanted.reason is not StopReason.IDLE:
         return []
     why = view.idle or "it was idle (budget.idle_stop)"
-    what = f"{why}: saved and stopped; `steady start {view.node}` brings it back"
+    what = f"{why}: saved and stopped; {_way_back(view)} brings it back"
     return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
+
+
+def _way_back(view: NodeView) -> str:
+    if view.run is not None and view.run.state is RunState.COMPLETED:
+        return "another `train.run` in the spec"
+    resume = "" if view.verdict.kind is VerdictKind.GO else " --resume"
+    return f"`steady start {view.node}{resume}`"
 
 
 def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:

@@ -21,6 +21,7 @@ from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
 from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.planning.status import blind_since
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.events import Wake
@@ -83,7 +84,7 @@ class Controller:
         With `share` it asks what the machines share, as the first tick of `apply` does.
         """
         now = self._clock.now()
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
         observed = apply_facts(observed, settle(observed, now))
         if share:
             observed, _ = self._asked_shared(observed)
@@ -101,7 +102,7 @@ class Controller:
     def _tick(self, fleet: str, guard: Guard, *, upkeep: bool, share: bool) -> Ticked:
         began, now = self._clock.monotonic(), self._clock.now()
         executor = self._executor(fleet, guard)
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
         facts = settle(observed, now)
         executor.record(facts)
         observed, notes = apply_facts(observed, facts), NOTHING
@@ -239,6 +240,8 @@ def _record(
         shared=() if _shared(plan, errors) else observed.shared,
         seconds=seconds,
         nodes_seen=sum(machine.live for machine in observed.machines or ()),
+        quiet=tuple(observed.quiet.values()),
+        blind_since=blind_since(observed, at),
     )
 
 

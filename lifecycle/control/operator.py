@@ -225,7 +225,8 @@ class Operator:
 
     def strays(self, fleet: str) -> tuple[Stray, ...]:
         """Live machines that are provably ours and belong to no node any more."""
-        return strays(observe(fleet, self._compute, self._tracker), self._clock.now())
+        now = self._clock.now()
+        return strays(observe(fleet, self._compute, self._tracker, now), now)
 
     def sweep(self, fleet: str, found: tuple[Stray, ...]) -> tuple[Machine, ...]:
         """Ends those that nothing speaks for; returns them."""

@@ -10,7 +10,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import contest, drift, guards, labels, mending, presence, shared, training
+from lifecycle.planning import behind, contest, drift, guards, labels, mending, presence, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -21,6 +21,7 @@ RULES = (
     presence.absent,
     presence.off,
     presence.missing,
+    behind.tracker,
     presence.powered_down,
     presence.outdated,
     mending.unadopted,
@@ -42,7 +43,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     """
     generation = observed.record.generation if observed.record else 0
     if observed.machines is None:
-        unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
+        asked = "the provider's answer" if observed.doubt == "ProviderUnreadable" else "a second look"
+        unknown = Waiting(node=observed.fleet, what=f"{asked}: {observed.unreadable}")
         return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
     seen = views(spec, observed, now)
     decisions = [decide(view) for view in seen]

@@ -12,7 +12,7 @@ from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOf
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, capacity, drift
+from lifecycle.planning import attempts, capacity, drift, hearing
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -162,7 +162,7 @@ def _vanished(view: NodeView) -> Decision | None:
     if last is None or last.instance is None or last.ended_at is not None:
         return None
     due = max(last.claimed_at, view.heard_at) + VANISHED_AFTER
-    if view.now >= due:
+    if view.now >= due and hearing.proven(view.quiet, view.now):
         return None
     return wait(view, f"{last.instance} to be known as gone, {UNLISTED}", due)
 
@@ -306,7 +306,7 @@ def _is_wrong(view: NodeView, wrong: Drift) -> Found:
 def _lost(view: NodeView) -> Found | None:
     """A second witness against a silent agent, or a machine that never came up."""
     machine, pool = view.machine, view.pool
-    if machine is None or machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:
+    if machine is None or machine.state is not InstanceState.RUNNING or view.proven_silence <= SILENT_AFTER:
         return None
     evidence = None
     if view.report is None and view.silence > REGISTER_WITHIN:

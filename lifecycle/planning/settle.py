@@ -27,7 +27,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, corrections
+from lifecycle.planning import capacity, corrections, hearing, witness
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -50,7 +50,7 @@ def settle(observed: Observed, now: float) -> Facts:
     attempts: list[Attempt] = []
     entries: list[Entry] = []
     machines = _by_incarnation(observed)
-    live = frozenset(machine.id for machine in observed.machines if machine.live)
+    live = witness.not_gone(observed, now)
     for run in observed.runs.values():
         settled = _settle_run(observed, machines, run, now)
         if settled != run:
@@ -225,7 +225,11 @@ def _certainly_gone(
     if machine is not None:
         return machine.state is InstanceState.TERMINATED
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
-    heard = max(attempt.given_at, report.at if report else 0.0, claim.claimed_at if claim else 0.0)
+    quiet = observed.quiet.get(claim.instance or "") if claim else None
+    known = claim is not None and claim.instance is not None and claim.ended_at is None
+    if known and not hearing.proven(quiet, now):
+        return False
+    heard = max(attempt.given_at, hearing.heard_at(report, quiet), claim.claimed_at if claim else 0.0)
     return now - heard > VANISHED_AFTER
 
 

@@ -12,7 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, HoldKind, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
-from lifecycle.planning import contest, shared
+from lifecycle.planning import behind, contest, shared
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -164,7 +164,9 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if observed.machines is None:
-        return [_condition("Healthy", Status.UNKNOWN, "ProviderUnreadable", observed.unreadable, now)]
+        since = blind_since(observed, now) or now
+        what = f"{observed.unreadable}, for {spoken(max(0.0, now - since))}"
+        return [_condition("Healthy", Status.UNKNOWN, observed.doubt, what, since)]
     machine = view.machine
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
@@ -173,8 +175,23 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
         return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
     if view.report is not None and view.silence > SILENT_AFTER:
         what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
-        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, view.report.at)]
+        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, now - view.silence)]
+    if lag := behind.lag(view):
+        return [_condition("Healthy", Status.UNKNOWN, "TrackerBehind", lag, now)]
+    if view.report is not None and view.quiet is not None and view.quiet.moved:
+        ahead = view.report.at - now
+        off = f"{spoken(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
+        what = f"its clock is {off} ours: its agent is heard when it says something new"
+        return [_condition("Healthy", Status.UNKNOWN, "ClockOff", what, view.quiet.since)]
     return []
+
+
+def blind_since(observed: Observed, now: float) -> float | None:
+    """Since when it is not known which machines there are; None when it is."""
+    if observed.machines is not None:
+        return None
+    before = observed.last_tick.blind_since if observed.last_tick else None
+    return min(now, before) if before is not None else now
 
 
 def _held(view: NodeView) -> list[Condition]:
@@ -200,7 +217,8 @@ def _badness(node: NodeStatus) -> tuple[int, int]:
 def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now: float) -> str:
     """One sentence, worst first."""
     if observed.machines is None:
-        return f"the provider cannot be read ({observed.unreadable}): everything is left alone"
+        blind = "the provider cannot be read" if observed.doubt == "ProviderUnreadable" else "this cannot be true"
+        return f"{blind} ({observed.unreadable}): everything is left alone"
     states = Counter(node.run.state if node.run else "without a run" for node in nodes)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_by_badness))
     parts = [counts or "no nodes"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from lifecycle.control.observe import observe
-from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
+from lifecycle.model.errors import SteadyError, WrongUsage
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Entry, EntryKind
@@ -27,7 +27,8 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import RunState
 from lifecycle.model.world import Machine
-from lifecycle.planning import guards
+from lifecycle.planning import adoption
+from lifecycle.planning.adoption import Consent
 from lifecycle.planning.strays import Stray, strays
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
@@ -36,6 +37,7 @@ from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
 LEASE_WAIT = 30.0
+NONE = Consent()
 
 
 class Operator:
@@ -49,27 +51,24 @@ class Operator:
 
     # ---- the spec of record ----------------------------------------------------------------------
 
-    def check(self, spec: FleetSpec, source: Path, *, allow_empty: bool, take_over: bool) -> None:
+    def check(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> None:
         """Raises GuardRefused where `adopt` would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+        self.proposed(spec, text, source, consent)
 
-    def proposed(
-        self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool
-    ) -> SpecRecord:
+    def proposed(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """The record that `adopt` would leave standing. Raises GuardRefused where it would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-        record = self._record(spec, text, source, standing, allow_empty=allow_empty)
+        observed = self._tracker.observe(spec.fleet)
+        standing = observed.record
+        record = self._record(spec, text, source, standing, allow_empty=consent.allow_empty)
+        adoption.may_replace(record, observed, consent)
         return record if standing is None or _changed(standing, record) else standing
 
-    def adopt(self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool) -> SpecRecord:
+    def adopt(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """Makes `spec` the spec of record, and lifts what Ctrl-C held. Unchanged: nothing is written."""
         with self._leases.held(spec.fleet, wait=LEASE_WAIT) as guard:
             standing = self._tracker.spec(spec.fleet)
-            record = self._record(spec, text, source, standing, allow_empty=allow_empty)
-            self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-            if standing is None or _changed(standing, record):
+            record = self.proposed(spec, text, source, consent)
+            if record != standing:
                 self._tracker.set_spec(record, guard)
                 self._note(spec.fleet, "apply", evidence=f"generation {record.generation} of {source}")
             self._lift(spec.fleet, guard, lambda hold: hold.kind is HoldKind.PAUSE)
@@ -91,30 +90,9 @@ class Operator:
             applied_at=self._clock.now(),
             applied_by=self._who,
             allow_empty=allow_empty,
+            earlier=adoption.earlier(standing, digest),
+            launches_from=standing.launches_from if standing else 0.0,
         )
-
-    @staticmethod
-    def _may_replace(
-        standing: SpecRecord | None, spec: FleetSpec, source: str, *, allow_empty: bool, take_over: bool
-    ) -> None:
-        if standing is None:
-            return
-        if standing.source != source and not take_over:
-            raise GuardRefused(
-                f"{spec.fleet} was applied from {standing.source}, not from {source}",
-                fix="give this fleet another name, or pass --take-over",
-            )
-        if spec.provider == "aws" and standing.spec.region != spec.region:
-            raise GuardRefused(
-                f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
-                fix="give this fleet another name, or `steady destroy` it there first",
-            )
-        emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
-        if emptied and not allow_empty:
-            raise GuardRefused(
-                f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
-                fix="pass --allow-empty if that is meant; their work is saved first",
-            )
 
     def destroy(self, fleet: str) -> SpecRecord | None:
         """Marks the fleet for its end. None when nothing is recorded and no machine is left."""
@@ -147,9 +125,12 @@ class Operator:
         return self._put(fleet, HoldKind.SUSPEND, None, reason, until=until)
 
     def unsuspend(self, fleet: str) -> int:
-        """Lifts every suspension; returns how many there were."""
+        """Lifts every suspension, and the breaker; returns how many suspensions there were."""
         self._recorded(fleet)
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            forgiven = msgspec.structs.replace(self._recorded(fleet), launches_from=self._clock.now())
+            self._tracker.set_spec(forgiven, guard)
+            self._note(fleet, "unsuspend")
             return self._lift(fleet, guard, lambda hold: hold.kind is HoldKind.SUSPEND)
 
     def pause(self, fleet: str) -> Hold:

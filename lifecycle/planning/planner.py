@@ -10,7 +10,7 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
-from lifecycle.planning import behind, contest, drift, guards, labels, mending, presence, shared, training
+from lifecycle.planning import behind, breaker, contest, drift, guards, labels, mending, presence, shared, training
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -65,7 +65,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         waiting=tuple(d.waiting for d in decisions if d.waiting),
         labels=labels.labels(seen),
     )
-    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
+    limited = breaker.held(guards.blast_limit(drafted, len(seen)), observed, len(spec.nodes()) if spec else 0, now)
+    return guards.suspended(limited, observed.suspended(now))
 
 
 def decide(view: NodeView) -> Decision:

@@ -12,7 +12,7 @@ from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOf
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, capacity, drift, hearing
+from lifecycle.planning import attempts, breaker, capacity, drift, hearing
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -221,6 +221,7 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
         zone=wanted.zone,
         claimed_at=view.now,
         claimed_by="controller",
+        recent=breaker.recent(last, view.now),
     )
     return wanted, claim
 

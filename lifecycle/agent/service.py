@@ -14,6 +14,7 @@ import msgspec
 
 from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.courier import Courier
+from lifecycle.agent.foreign import ForeignWatch
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
 from lifecycle.agent.watch import NoticeWatch
@@ -92,6 +93,7 @@ class Agent:
         self._read_every, self._read_at = read_every, clock.monotonic()
         self._power, self._kept, self._abandoned, self._left = power, False, False, False
         self._journal = journal
+        self._foreign = ForeignWatch(trainer.intruders, self._conditions, clock)
 
     @property
     def state(self) -> NodeState:
@@ -129,6 +131,7 @@ class Agent:
             self._stand_by(around, now)
         self._answer_drain(around, now)
         self._send_receipts()
+        self._foreign.look(self.state.assignment)
         self._memory.save()
         self._tell(now)
         self._see_to_power()

@@ -64,12 +64,13 @@ def carriers(variable: str, value: str) -> list[int]:
     wanted = f"{variable}={value}".encode()
     found = []
     for pid in psutil.pids():
-        if pid != os.getpid() and wanted in _environment(pid):
+        if pid != os.getpid() and wanted in environment(pid):
             found.append(pid)
     return found
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment(pid: int) -> list[bytes]:
+    """What the process was started with, `NAME=value` each; empty where that cannot be read."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -127,7 +128,7 @@ def ranks(root: int) -> list[int]:
 
 
 def _ranked(pid: int) -> bool:
-    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in _environment(pid))
+    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in environment(pid))
 
 
 def _parent(pid: int) -> int:

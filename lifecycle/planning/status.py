@@ -78,9 +78,12 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
     """What no single node tells: the shared resources, and what went wrong in the last tick."""
     last = observed.last_tick
     since = last.at if last else now
+    blind = blind_since(observed, now)
     for waiting in plan.waiting:
-        if waiting.node == observed.fleet:
+        if waiting.node == observed.fleet and blind is None:
             yield _condition("Synced", Status.FALSE, "Waiting", waiting.what, now)
+    if blind is not None:
+        yield _condition("Synced", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), blind)
     for line in observed.shared:
         yield _condition("Synced", Status.FALSE, shared.CONDITION, line, since)
     for error in last.errors if last else ():
@@ -165,8 +168,7 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if observed.machines is None:
         since = blind_since(observed, now) or now
-        what = f"{observed.unreadable}, for {spoken(max(0.0, now - since))}"
-        return [_condition("Healthy", Status.UNKNOWN, observed.doubt, what, since)]
+        return [_condition("Healthy", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), since)]
     machine = view.machine
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
@@ -184,6 +186,11 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
         what = f"its clock is {off} ours: its agent is heard when it says something new"
         return [_condition("Healthy", Status.UNKNOWN, "ClockOff", what, view.quiet.since)]
     return []
+
+
+def _for_so_long(observed: Observed, now: float) -> str:
+    since = blind_since(observed, now) or now
+    return f"{observed.unreadable}, for {spoken(max(0.0, now - since))}"
 
 
 def blind_since(observed: Observed, now: float) -> float | None:

@@ -106,6 +106,9 @@ class ScriptedTrainer:
         self.terminations = 0
         self.kills = 0
         self.discarded: list[str] = []
+        self.strangers: tuple[str, ...] = ()
+        self.searched: list[int | None] = []
+        """The attempts for which strangers were looked for; None: none was here."""
         self.asked: StopRequest | None = None
         self.helper = False
         self.obeys_launches = True
@@ -190,6 +193,10 @@ class ScriptedTrainer:
             self.saves(self.saves_when_killed)
         if self._process is not None and self._process.alive:
             self.exits(-9)
+
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        self.searched.append(assignment.attempt if assignment else None)
+        return self.strangers
 
     def progress(self, run: str) -> int | None:
         return self._progress

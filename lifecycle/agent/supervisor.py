@@ -116,7 +116,8 @@ class Supervisor:
         return lines[-1].strip()[:300] if lines else ""
 
     def log(self, assignment: Assignment) -> Path:
-        return self._logs / assignment.run / f"{assignment.attempt}.log"
+        rank = f".{assignment.rank}" if assignment.nodes else ""
+        return self._logs / assignment.run / f"{assignment.attempt}{rank}.log"
 
     def _run(self, run: str) -> RunDirectory:
         return RunDirectory(self._disk / "runs" / run)

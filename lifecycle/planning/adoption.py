@@ -40,6 +40,12 @@ def may_replace(record: SpecRecord, observed: Observed, consent: Consent) -> Non
             f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
             fix="give this fleet another name, or `steady destroy` it there first",
         )
+    resized = guards.resized(standing.spec, spec)
+    if resized:
+        raise GuardRefused(
+            f"{spec.fleet}: resize: the gang {resized[0]} would go on with another number of ranks",
+            fix=f"name another run (pools.{resized[0]}.train.run), or keep its `nodes`",
+        )
     emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
     if emptied and not consent.allow_empty:
         raise GuardRefused(

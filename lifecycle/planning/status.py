@@ -24,6 +24,9 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     step: int | None
     lost_steps: int
+    rank: int | None
+    """This node's place in its gang; None: the run is this node's alone."""
+    ranks: int | None
 
 
 class CheckpointStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +179,8 @@ def _run(view: NodeView) -> RunStatus | None:
         attempt=attempt.number if attempt else 0,
         step=report.step if report and live else attempt.to_step if attempt else None,
         lost_steps=sum(run.lost.values()) if run else 0,
+        rank=view.rank,
+        ranks=len(view.gang) or None,
     )
 
 
@@ -287,7 +292,8 @@ def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now
     if observed.machines is None:
         blind = "the provider cannot be read" if observed.doubt == "ProviderUnreadable" else "this cannot be true"
         return f"{blind} ({observed.unreadable}): everything is left alone"
-    states = Counter(node.run.state if node.run else "without a run" for node in nodes)
+    of_runs = {node.run.id if node.run else node.node: node for node in nodes}.values()
+    states = Counter(node.run.state if node.run else "without a run" for node in of_runs)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_by_badness))
     parts = [counts or "no nodes"]
     suspended = observed.suspended(now)

@@ -85,11 +85,16 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     groups: str = ""
     """The security groups of the user's own that its machine is to have."""
     gang: tuple[NodeView, ...] = ()
-    """Of a declared gang: the views of all its ranks, this one among them, in order."""
+    """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
 
     @property
     def node(self) -> str:
         return str(self.name)
+
+    @property
+    def rank(self) -> int | None:
+        """Its place in its gang."""
+        return [each.node for each in self.gang].index(self.node) if self.gang else None
 
     @property
     def claim(self) -> Incarnation | None:

@@ -502,3 +502,19 @@ def test_unsuspend_lets_a_fleet_make_machines_again_across_generations(room: Roo
     adopt(room, a_spec(), "one")
     room.operator().unsuspend("f")
     assert adopt(room, a_spec(), "two").launches_from == NOW
+
+
+# ---- gangs ---------------------------------------------------------------------------------------
+
+
+def test_a_gang_does_not_go_on_with_another_number_of_ranks(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    with room.unchanged(), pytest.raises(GuardRefused, match="resize: the gang t would go on") as refused:
+        adopt(room, a_spec(nodes=2, mode="gang"), "fewer", take_over=True, allow_empty=True)
+    assert "pools.t.train.run" in refused.value.fix
+
+
+def test_a_gang_of_another_size_is_another_run(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    record = adopt(room, a_spec(nodes=2, mode="gang", train={"run": "smaller"}), "fewer")
+    assert record.generation == 2

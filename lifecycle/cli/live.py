@@ -12,6 +12,7 @@ from lifecycle.cli.story import Story, line
 from lifecycle.cli.tables import runs_table, status_table
 from lifecycle.control.loop import Ticked, desired
 from lifecycle.planning.ending import Ending, ending
+from lifecycle.planning.explain import raise_refusals
 from lifecycle.planning.status import fleet_status
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
         context.show(runs_table(found, color=context.color))
         context.show(found.sentence)
     if paused:
+        raise_refusals(ticked.plan)
         context.say("saved and stopped; `steady run` or `steady apply` goes on from here")
         return 130
     raise_failed(found)
+    raise_refusals(ticked.plan)
     return 0
 
 

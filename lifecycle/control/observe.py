@@ -31,6 +31,7 @@ def observe(fleet: str, compute: Compute, tracker: ControllerTracker) -> Observe
     seen = tracker.observe(fleet)
     wanted = {(p.node, p.incarnation) for p in seen.placements.values()}
     wanted |= {(machine.node, machine.incarnation) for machine in machines or ()}
+    wanted |= {(report.node, report.incarnation) for report in seen.heard.values()}
     claims = tracker.incarnations(fleet, wanted)
     return msgspec.structs.replace(
         seen,

@@ -1,7 +1,8 @@
 """Which node a listed machine fills: what its tags say, unless our own records know it as another node's.
 
 Anybody who may tag can write a node's name on another machine. The tracker is the witness: a machine that is on
-record as the one made under a creation claim fills that claim's node, whatever its tags say now.
+record as the one made under a creation claim fills that claim's node, whatever its tags say now. One that is on
+record as ended is going, however long a list that lags shows it as it was.
 """
 
 from __future__ import annotations
@@ -23,8 +24,14 @@ def recognised(machines: Iterable[Machine], claims: Mapping[tuple[str, int], Inc
 def _recognised(
     machine: Machine, made: Mapping[str, tuple[str, int]], claims: Mapping[tuple[str, int], Incarnation]
 ) -> Machine:
-    told = claims.get((machine.node, machine.incarnation))
-    if machine.id not in made or (told is not None and told.instance == machine.id):
+    if machine.id not in made:
         return machine
-    node, incarnation = made[machine.id]
-    return msgspec.structs.replace(machine, node=node, incarnation=incarnation)
+    told = claims.get((machine.node, machine.incarnation))
+    if told is None or told.instance != machine.id:
+        node, incarnation = made[machine.id]
+        machine, told = (
+            msgspec.structs.replace(machine, node=node, incarnation=incarnation),
+            claims[made[machine.id]],
+        )
+    over = told.ended_at is not None and machine.live
+    return msgspec.structs.replace(machine, ending=True) if over else machine

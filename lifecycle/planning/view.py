@@ -195,7 +195,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         provider=spec.provider if spec else "",
         pool=pool,
         stored=stored,
-        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict),
+        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict, machine),
         hold=hold,
         verdict=verdict,
         machine=machine,
@@ -253,7 +253,7 @@ def _in_place(
     kept = stored.incarnation if stored else None
     known = {claim.instance for claim in claims}
     ranked = sorted(live, key=lambda m: (m.incarnation == kept, m.incarnation, m.id in known))
-    return (ranked[-1], tuple(ranked[:-1])) if ranked else (None, ())
+    return (ranked[-1], tuple(m for m in ranked[:-1] if not m.ending)) if ranked else (None, ())
 
 
 def _last_run(observed: Observed, node: str) -> str | None:
@@ -284,7 +284,9 @@ def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple
     return receipts.eligible(found.values(), observed.rejections, attempt)
 
 
-def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:
+def _wanted(
+    allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict, machine: Machine | None
+) -> Placement:
     """The allowed placement, less what holds and an ended run take away."""
     if pool is None:
         return allowed
@@ -294,16 +296,19 @@ def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: a
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
     if hold is not None and hold.kind in (HoldKind.STOP, HoldKind.PAUSE):
-        return _off(allowed, StopReason.MANUAL, None)
+        return _off(allowed, StopReason.MANUAL, None, machine)
     if verdict.kind is attempts.VerdictKind.NEVER and pool.train.on_completion is not OnCompletion.KEEP:
         if pool.train.on_completion is OnCompletion.STOP:
-            return _off(allowed, StopReason.COMPLETION, pool.train.run)
+            return _off(allowed, StopReason.COMPLETION, pool.train.run, machine)
         return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
     return allowed
 
 
-def _off(allowed: Placement, reason: StopReason, run: str | None) -> Placement:
-    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended."""
-    if allowed.market is Market.ON_DEMAND:
+def _off(allowed: Placement, reason: StopReason, run: str | None, machine: Machine | None) -> Placement:
+    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended.
+
+    What the machine in place was bought as counts, not what the spec would buy now.
+    """
+    if (machine.market if machine else allowed.market) is Market.ON_DEMAND:
         return msgspec.structs.replace(allowed, powered=False, reason=reason, run=run)
     return msgspec.structs.replace(allowed, present=False, reason=reason, run=run)

@@ -1,4 +1,4 @@
-"""A bad day from a seed: stale lists, lost answers, notices, people, and two controllers that overtake each other."""
+"""A bad day from a seed: stale lists, lost answers, people, and two controllers that overtake each other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lifecycle.model.errors import SteadyError, Unreadable
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
 from lifecycle.model.states import Cause, InstanceState
+from lifecycle.model.tags import INCARNATION
 from lifecycle.simulation.host import Host
 from lifecycle.simulation.seat import Killed, Seat
 from lifecycle.simulation.world import a_fleet
@@ -25,7 +26,7 @@ ROUNDS = 10
 DEEPEST = 2
 """Controllers that may be under way at once, one paused for the other."""
 
-WITHIN, QUIET = 6, 4
+WITHIN, QUIET = 8, 4
 
 
 class Day:
@@ -90,7 +91,7 @@ class Day:
             host.line.away = host.frozen = False
             if host.agent is None:
                 host.start_agent()
-        self.world.timeline.run_for(400.0)
+        self.world.timeline.run_for(600.0)
         last = self.world.seat("last")
         if self.world.tracker.spec(FLEET) is None:
             self.stage.apply(last)
@@ -204,8 +205,13 @@ class Day:
             self.world.cloud.stop(machine)
 
     def _retag(self) -> None:
+        """Of a machine that is on record: of another nobody could tell what it was."""
         machine = self._some_machine()
-        if machine is not None:
+        if machine is None:
+            return
+        key = (machine.node, int(machine.worn[INCARNATION]))
+        claim = self.world.tracker.incarnations(FLEET, [key]).get(key)
+        if claim is not None and claim.instance == machine.id:
             self.world.cloud.retag(machine, node=self.chance.choice(["f/t/0", "f/t/1"]))
 
     def _operate(self) -> None:

@@ -19,7 +19,7 @@ from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
 from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
-from lifecycle.model.records import Attempt, Receipt, Run
+from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.receipts import eligible
@@ -36,6 +36,7 @@ STRAYS_GO_WITHIN = 2
 DOUBTS = frozenset({"Healthy", "Synced"})
 """Conditions by which a status says of itself that not all is as it should be, or not known."""
 
+AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE})
 ENDS = frozenset({"terminate", "stop"})
 
 
@@ -312,7 +313,7 @@ def desired(world: World, fleet: str = "f") -> list[str]:
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
             wrong.append(f"{instance.id} belongs to no declared node")
     for node, name in declared.items():
-        held = [h for h in observed.holds if h.active(now) and h.node in (node, None)]
+        held = [h for h in observed.holds if h.active(now) and h.kind in AWAY and h.node in (node, None)]
         run = observed.runs.get(spec.run_of(name)) if spec else None
         over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
         live = world.cloud.of_node(node)

@@ -27,7 +27,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity
+from lifecycle.planning import capacity, unordered
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -106,6 +106,8 @@ def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
+    if unordered.outdated(observed, run, attempt):
+        return _ended(run, unordered.closed(attempt, now), None, result=None, now=now)
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
     report = observed.report(attempt.node, claim.instance if claim else None)
     report = report if report and report.incarnation == attempt.incarnation else None

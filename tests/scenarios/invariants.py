@@ -8,7 +8,7 @@ count. What it finds is a line each: `I2 f/t/0: ...`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -301,8 +301,11 @@ class Checker:
             yield Violation("I11", f"{len(repairs)} repairs in one tick of {nodes} nodes")
 
 
-def desired(world: World, fleet: str = "f") -> list[str]:
-    """What of the truth is not as declared, a line each; empty: actual equals desired (I9)."""
+def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> list[str]:
+    """What of the truth is not as declared, a line each; empty: actual equals desired (I9).
+
+    Of the nodes in `refused` a guard has said that a person has to act first.
+    """
     observed = world.tracker.observe(fleet)
     record = observed.record
     spec = record.spec if record is not None and not record.destroying else None
@@ -311,7 +314,7 @@ def desired(world: World, fleet: str = "f") -> list[str]:
     wrong = []
     for instance in world.cloud.instances.values():
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
-            wrong.append(f"{instance.id} belongs to no declared node")
+            wrong += [] if instance.node in refused else [f"{instance.id} belongs to no declared node"]
     for node, name in declared.items():
         held = [h for h in observed.holds if h.active(now) and h.kind in AWAY and h.node in (node, None)]
         run = observed.runs.get(spec.run_of(name)) if spec else None
@@ -319,6 +322,8 @@ def desired(world: World, fleet: str = "f") -> list[str]:
         live = world.cloud.of_node(node)
         hosts = [world.hosts.get(each.id) for each in live]
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]
+        if node in refused:
+            continue
         if held or over:
             wrong += [f"{node}: something trains"] if at_work else []
         elif len(live) != 1 or len(at_work) != 1:

@@ -107,7 +107,8 @@ class Stage:
         return any(each.what.startswith(GATES) for each in dated)
 
     def settled(self, ticked: Ticked) -> bool:
-        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world)
+        refused = {refusal.node for refusal in ticked.plan.refusals}
+        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world, FLEET, refused)
 
     def train(self, seat: Seat | None = None) -> None:
         """The fleet is applied and trains; some checkpoints are there."""

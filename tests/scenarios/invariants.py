@@ -190,10 +190,10 @@ class Checker:
                 yield Violation("I8", f"attempt {begun.attempt} of {begun.run} was started twice: {where}")
             yield from self._resumed(begun)
         for host in self.world.hosts.values():
-            again = Counter(host.trainer.asks)
+            again = Counter(host.trainer.answers)
             for (run, attempt, request), count in again.items():
                 if count > 1:
-                    yield Violation("I7", f"{request} was asked {count} times of attempt {attempt} of {run}")
+                    yield Violation("I7", f"attempt {attempt} of {run} answered {request} {count} times")
 
     def _resumed(self, begun: Beginning) -> Iterator[Violation]:
         """I4, I8: it goes on from the greatest sound checkpoint that was there when it was given out."""

@@ -61,9 +61,13 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
 
 def decide(view: NodeView) -> Decision:
     """What the first rule with an opinion says of this node. A machine in doubt is never settled."""
-    said = (rule(view) for rule in RULES)
-    decision = next((each for each in said if each is not None), SETTLED)
-    return decision if decision != SETTLED else mending.untaken(view) or SETTLED
+    for rule in RULES:
+        decision = rule(view)
+        if decision is not None and decision != SETTLED:
+            return decision
+        if decision is not None:
+            break
+    return mending.untaken(view) or SETTLED
 
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:

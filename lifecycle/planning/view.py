@@ -150,6 +150,11 @@ def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeV
     return tuple(_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()}))
 
 
+def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: float) -> NodeView:
+    """One node alone."""
+    return _view(_without_zones(spec), observed, _shelves(observed, now), name, now)
+
+
 def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     """In subnets of the user's own the subnet decides the zone: a pool's `zones` say nothing there."""
     if spec is None or not spec.aws.subnets:

@@ -11,11 +11,7 @@ from lifecycle.cli.plans import raise_failed
 from lifecycle.cli.story import Story, line
 from lifecycle.cli.tables import runs_table, status_table
 from lifecycle.control.loop import Ticked, desired
-<<<<<<< HEAD
 from lifecycle.planning.ending import Ending, ending, stuck
-=======
-from lifecycle.planning.ending import Ending, ending
->>>>>>> hooks
 from lifecycle.planning.explain import raise_refusals
 from lifecycle.planning.status import fleet_status
 

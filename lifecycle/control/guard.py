@@ -25,7 +25,7 @@ from lifecycle.planning import emptying
 from lifecycle.planning.hearing import heard_at
 from lifecycle.planning.renewal import used
 from lifecycle.planning.settle import apply_facts, settle
-from lifecycle.planning.view import VANISHED_AFTER, NodeView, views
+from lifecycle.planning.view import VANISHED_AFTER, NodeView, view_of
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.tracker.controller import ControllerTracker
@@ -189,7 +189,7 @@ class LastGuard:
             return None
         if machine.node != str(name):
             raise self._retagged(name, instance, f"its tags say that it is {machine.node}'s")
-        return next(view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
+        return view_of(self._spec, observed, name, self._clock.now())
 
     def _must_be_gone(self, observed: Observed, name: NodeName, instance: str) -> None:
         """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life.

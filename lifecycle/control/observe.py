@@ -44,6 +44,7 @@ def observe(
     seen = tracker.observe(fleet)
     wanted = {(p.node, p.incarnation) for p in seen.placements.values()}
     wanted |= {(machine.node, machine.incarnation) for machine in machines or ()}
+    wanted |= {(report.node, report.incarnation) for report in seen.heard.values()}
     claims = _claims(fleet, wanted, tracker)
     read = msgspec.structs.replace(
         seen,

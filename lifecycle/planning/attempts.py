@@ -38,8 +38,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 GO = Verdict(kind=VerdictKind.GO)
 
 
+_KNOWN: dict[int, tuple[Pool, str]] = {}
+"""The fingerprints of the pools met lately, by their identity: asked for three times a node."""
+
+
 def fingerprint(pool: Pool) -> str:
     """A digest of what makes a run go on differently: its train section but for the resume policy."""
+    known = _KNOWN.get(id(pool))
+    if known is None or known[0] is not pool:
+        if len(_KNOWN) > 100:
+            _KNOWN.clear()
+        known = _KNOWN[id(pool)] = (pool, _fingerprint(pool))
+    return known[1]
+
+
+def _fingerprint(pool: Pool) -> str:
     train = pool.train
     parts = (
         train.command,

@@ -7,7 +7,7 @@ rests, the fallback's turn comes once the whole market has been short for `fallb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -79,8 +79,10 @@ def refused(placement: Placement, said: str, shortages: Iterable[Shortage], now:
     return Shortage(**choice._asdict(), since=since, at=now, said=said)
 
 
-def over(shortages: Iterable[Shortage], machines: Iterable[Machine], now: float) -> tuple[Shortage, ...]:
+def over(shortages: Collection[Shortage], machines: Iterable[Machine], now: float) -> tuple[Shortage, ...]:
     """The shortages that are over: a machine was made of that choice since, or nobody met it for long."""
+    if not shortages:
+        return ()
     launched: dict[Choice, float] = {}
     for machine in machines:
         for choice in _fills(machine):

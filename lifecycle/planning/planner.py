@@ -101,11 +101,16 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
 
 def decide(view: NodeView) -> Decision:
     """What the first rule with an opinion says of this node. A machine in doubt is never settled."""
-    said = (rule(view) for rule in RULES)
-    decision = next((each for each in said if each is not None), SETTLED)
-    if decision.refusal is not None and decision.refusal.guard.startswith("hook pre_"):
-        return training.trains_on(view, decision)
-    return decision if decision != SETTLED else mending.untaken(view) or SETTLED
+    for rule in RULES:
+        decision = rule(view)
+        if decision is None:
+            continue
+        if decision.refusal is not None and decision.refusal.guard.startswith("hook pre_"):
+            return training.trains_on(view, decision)
+        if decision != SETTLED:
+            return decision
+        break
+    return mending.untaken(view) or SETTLED
 
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:

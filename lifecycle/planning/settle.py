@@ -38,6 +38,7 @@ from lifecycle.planning import (
     metering,
     proving,
     staleness,
+    unordered,
     witness,
 )
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
@@ -138,6 +139,8 @@ def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
+    if unordered.outdated(observed, run, attempt):
+        return _ended(run, unordered.closed(attempt, now), None, result=None, now=now)
     if attempt.members:
         return _settle_gang(observed, machines, run, attempt, now)
     seen = _look(observed, machines, attempt)

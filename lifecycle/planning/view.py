@@ -204,6 +204,16 @@ def _with_gangs(seen: list[NodeView]) -> Iterator[NodeView]:
         yield msgspec.structs.replace(view, gang=mine) if mine else view
 
 
+def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: float) -> NodeView:
+    """One node alone; of a gang's rank, with the others."""
+    spec = _without_zones(spec)
+    shelves, pool = _shelves(spec, observed, now), spec.pools.get(name.pool) if spec else None
+    others = spec.nodes() if spec and pool and pool.mode is Mode.GANG else ()
+    names = sorted({name, *(other for other in others if other.pool == name.pool)})
+    seen = _with_gangs([_view(spec, observed, shelves, each, now) for each in names])
+    return next(view for view in seen if view.name == name)
+
+
 def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     """In subnets of the user's own the subnet decides the zone: a pool's `zones` say nothing there."""
     if spec is None or not spec.aws.subnets:
@@ -261,7 +271,9 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         provider=spec.provider if spec else "",
         pool=pool,
         stored=stored,
-        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict, _saves(account, idle)),
+        wanted=_wanted(
+            placement.effective(spec, name, stored), pool, hold, verdict, _saves(account, idle), machine
+        ),
         hold=hold,
         verdict=verdict,
         machine=machine,
@@ -339,7 +351,7 @@ def _in_place(
     kept = stored.incarnation if stored else None
     known = {claim.instance for claim in claims}
     ranked = sorted(live, key=lambda m: (m.incarnation == kept, m.incarnation, m.id in known))
-    return (ranked[-1], tuple(ranked[:-1])) if ranked else (None, ())
+    return (ranked[-1], tuple(m for m in ranked[:-1] if not m.ending)) if ranked else (None, ())
 
 
 def _last_run(observed: Observed, node: str) -> str | None:
@@ -377,6 +389,7 @@ def _wanted(
     hold: Hold | None,
     verdict: attempts.Verdict,
     saves: StopReason | None,
+    machine: Machine | None,
 ) -> Placement:
     """The allowed placement, less what holds, an ended run and money take away."""
     if pool is None:
@@ -387,18 +400,21 @@ def _wanted(
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
     if hold is not None and hold.kind in holds.RETURNING:
-        return _off(allowed, holds.stop_reason(hold), None)
+        return _off(allowed, holds.stop_reason(hold), None, machine)
     if verdict.kind is attempts.VerdictKind.NEVER and pool.train.on_completion is not OnCompletion.KEEP:
         if pool.train.on_completion is OnCompletion.STOP:
-            return _off(allowed, StopReason.COMPLETION, pool.train.run)
+            return _off(allowed, StopReason.COMPLETION, pool.train.run, machine)
         return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
     if saves is not None:
-        return _off(allowed, saves, pool.train.run if saves is StopReason.IDLE else None)
+        return _off(allowed, saves, pool.train.run if saves is StopReason.IDLE else None, machine)
     return allowed
 
 
-def _off(allowed: Placement, reason: StopReason, run: str | None) -> Placement:
-    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended."""
-    if allowed.market is Market.ON_DEMAND:
+def _off(allowed: Placement, reason: StopReason, run: str | None, machine: Machine | None) -> Placement:
+    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended.
+
+    What the machine in place was bought as counts, not what the spec would buy now.
+    """
+    if (machine.market if machine else allowed.market) is Market.ON_DEMAND:
         return msgspec.structs.replace(allowed, powered=False, reason=reason, run=run)
     return msgspec.structs.replace(allowed, present=False, reason=reason, run=run)

@@ -1,8 +1,9 @@
 """Who a listed machine is, and whether a list may be believed: our own records and the agents are the witnesses.
 
 Anybody who may tag can write a node's name on another machine. The tracker is the witness: a machine that is on
-record as the one made under a creation claim fills that claim's node, whatever its tags say now. A list that lacks
-most of the machines is not believed while agents of theirs speak.
+record as the one made under a creation claim fills that claim's node, whatever its tags say now. One that is on
+record as ended is going, however long a list that lags shows it as it was. A list that lacks most of the machines
+is not believed while agents of theirs speak.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ def recognised(machines: Iterable[Machine], claims: Mapping[tuple[str, int], Inc
 def _recognised(
     machine: Machine, made: Mapping[str, tuple[str, int]], claims: Mapping[tuple[str, int], Incarnation]
 ) -> Machine:
-    told = claims.get((machine.node, machine.incarnation))
-    if machine.id not in made or (told is not None and told.instance == machine.id):
+    if machine.id not in made:
         return machine
-    node, incarnation = made[machine.id]
-    return msgspec.structs.replace(machine, node=node, incarnation=incarnation)
+    told = claims.get((machine.node, machine.incarnation))
+    if told is None or told.instance != machine.id:
+        node, incarnation = made[machine.id]
+        machine = msgspec.structs.replace(machine, node=node, incarnation=incarnation)
+        told = claims[made[machine.id]]
+    over = told.ended_at is not None and machine.live
+    return msgspec.structs.replace(machine, ending=True) if over else machine
 
 
 def believed(observed: Observed, now: float) -> Observed:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from lifecycle.adapters.simulated.cloud import Cloud, Instance
 from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
@@ -22,7 +24,7 @@ from lifecycle.agent.watch import NoticeWatch
 from lifecycle.model import tags
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.node import NodeState
-from lifecycle.model.records import Notice
+from lifecycle.model.records import Notice, Report
 from lifecycle.ports.events import Wake
 from lifecycle.simulation.programs import SimulatedPrograms
 from lifecycle.simulation.transfers import SimulatedCourier
@@ -63,6 +65,16 @@ class ToldNotices(NoticeWatch):
 
     def tell(self, notice: Notice) -> None:
         self._known[notice.id] = notice
+
+
+class HeardTracker(NodeTracker):
+    """Remembers the agent's last report: a heartbeat says the same once more."""
+
+    last: Report | None = None
+
+    def report(self, report: Report) -> None:
+        super().report(report)
+        self.last = report
 
 
 class Cut:
@@ -107,6 +119,8 @@ class Host:
         self.frozen = False
         self.heard = False
         self._courier: SimulatedCourier | None = None
+        self._tracker: HeardTracker | None = None
+        self._steady = False
         self._stepped_at = float("-inf")
         self._due: float | None = None
 
@@ -125,7 +139,7 @@ class Host:
         if self.instance.state != "running":
             return
         site, me = self._site, self._identity()
-        tracker = NodeTracker(self.line, me.node)  # type: ignore[arg-type]
+        self._tracker = tracker = HeardTracker(self.line, me.node)  # type: ignore[arg-type]
         self._courier = SimulatedCourier(site.store, site.timeline, self.trainer.disk, self._wake_soon)
         self.agent = Agent(
             me,
@@ -191,12 +205,30 @@ class Host:
             return
         pace = self.agent.step()
         self._stepped_at = self._site.timeline.monotonic()
-        self._look_again(busy=pace < STEADY or self._waits())
+        busy = pace < STEADY or self._waits()
+        self._steady = not busy and self.agent.state.assignment is not None
+        self._look_again(busy=busy)
 
     def freshen(self, age: float) -> None:
-        """Looks, when it has not for this long: what heartbeats would have told by now."""
-        if self._site.timeline.monotonic() - self._stepped_at >= age:
+        """What heartbeats would have told by now, when the agent has not looked for this long."""
+        if self._site.timeline.monotonic() - self._stepped_at < age:
+            return
+        if not self._steady or self._due_now() or not self._beat():
             self.step()
+
+    def _due_now(self) -> bool:
+        return self._due is not None and self._due <= self._site.timeline.monotonic()
+
+    def _beat(self) -> bool:
+        """Its last report once more, as a look that finds nothing new would write it."""
+        told = self._tracker.last if self._tracker is not None else None
+        if not self.up or self._tracker is None or told is None or told.run is None or self.line.away:
+            return False
+        now = self._site.timeline.now()
+        fresh = msgspec.structs.replace(told, at=now, step=self.trainer.progress(told.run))
+        self._tracker.report(fresh)
+        self._stepped_at = self._site.timeline.monotonic()
+        return True
 
     def _look_again(self, *, busy: bool) -> None:
         change = self.trainer.next_change()

@@ -13,8 +13,11 @@ from lifecycle.adapters.simulated.table import MemoryTable, Storage
 from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.control.guard import LastGuard
 from lifecycle.control.loop import AWS, Controller
+from lifecycle.control.observe import observe
 from lifecycle.control.operator import Operator
 from lifecycle.control.upkeep import Upkeep
+from lifecycle.model.errors import Unreadable
+from lifecycle.model.world import Machine
 from lifecycle.ports.events import Wake
 from lifecycle.ports.tracker import Guard, Row
 from lifecycle.system.processes import Identity
@@ -108,7 +111,7 @@ class Seat:
         table = ProbedTable(MemoryTable(ground.storage), self._ask)
         self.tracker = ControllerTracker(table)
         leases = Leases(table, clock, host=name, process=Identity(name, 1, 1), who=name)
-        provider = SimulatedProvider(ground.cloud, ground.noted, self._guard, self._ask)
+        provider = SimulatedProvider(ground.cloud, ground.noted, self._guard, self._seen, self._ask)
         self._compute, self._clock = provider, clock
         self.operator = Operator(tracker=self.tracker, leases=leases, compute=provider, clock=clock, who=name)
         self.controller = Controller(
@@ -122,6 +125,13 @@ class Seat:
             who=name,
             pace=AWS,
         )
+
+    def _seen(self, fleet: str) -> Sequence[Machine]:
+        """The machines as our own records know them, which is how an update of a stack looks for them."""
+        observed = observe(fleet, self._compute, self.tracker, self._clock.now())
+        if observed.machines is None:
+            raise Unreadable(f"the machines cannot be read: {observed.unreadable}", fix="wait")
+        return observed.machines
 
     def _guard(self, fleet: str) -> LastGuard:
         record = self.tracker.spec(fleet)

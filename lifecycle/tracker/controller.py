@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -52,8 +52,22 @@ _CORE = (
 )
 
 
-def _each(found: Iterable[Row], kind: type[R]) -> dict[str, R]:
-    return {row.name: _read(row, kind) for row in found}
+class Readings:
+    """Rows read before: one that has not changed is not decoded again."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
+
+    def each(self, found: Iterable[Row], kind: type[R]) -> dict[str, R]:
+        return {row.name: self.read(row, kind) for row in found}
+
+    def read(self, row: Row, kind: type[R]) -> R:
+        key = (kind, row.name, row.writer)
+        known = self._read.get(key)
+        if known is None or known[0] != row.body:
+            known = self._read[key] = (row.body, _read(row, kind))
+        record: R = known[1]
+        return record
 
 
 def _read(row: Row, kind: type[R]) -> R:
@@ -79,35 +93,35 @@ class ControllerTracker:
     """Reads and writes a fleet's records. Writes of a tick raise LostLease when it was overtaken."""
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self._table, self._readings = table, Readings()
 
     def fleets(self) -> Sequence[str]:
         return self._table.fleets()
 
     def observe(self, fleet: str) -> Observed:
         """Everything a tick needs but the provider's list, the creation claims and the receipts."""
-        found = self._table.scan(fleet, _CORE)
-        spec = _each(found[rows.SPEC], SpecRecord)
+        found, each = self._table.scan(fleet, _CORE), self._readings.each
+        spec = each(found[rows.SPEC], SpecRecord)
         reports = tuple(_reports(found[rows.REPORT]))
-        quotes = _each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
+        quotes = each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
         return Observed(
             fleet=fleet,
             record=spec.get(fleet),
-            placements=_each(found[rows.PLACEMENT], Placement),
-            drains=_each(found[rows.DRAIN], DrainClaim),
-            orders=_each(found[rows.ORDER], Order),
+            placements=each(found[rows.PLACEMENT], Placement),
+            drains=each(found[rows.DRAIN], DrainClaim),
+            orders=each(found[rows.ORDER], Order),
             reports={report.node: report for report in reports},
             heard={report.instance: report for report in reports},
-            runs=_each(found[rows.RUN], Run),
-            holds=tuple(_each(found[rows.HOLD], Hold).values()),
-            allowances=_each(found[rows.ALLOWANCE], Allowance),
-            shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
-            proofs=_each(found[rows.PROOF], SaveProof),
-            corrections=tuple(_each(found[rows.CORRECTION], Correction).values()),
+            runs=each(found[rows.RUN], Run),
+            holds=tuple(each(found[rows.HOLD], Hold).values()),
+            allowances=each(found[rows.ALLOWANCE], Allowance),
+            shortages=tuple(each(found[rows.SHORTAGE], Shortage).values()),
+            proofs=each(found[rows.PROOF], SaveProof),
+            corrections=tuple(each(found[rows.CORRECTION], Correction).values()),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
-            ledgers=_each(found[rows.LEDGER], Ledger),
+            ledgers=each(found[rows.LEDGER], Ledger),
             prices={quote.choice: quote for quote in quotes.quotes},
-            last_tick=_each(found[rows.TICK], Tick).get(fleet),
+            last_tick=each(found[rows.TICK], Tick).get(fleet),
         )
 
     def spec(self, fleet: str) -> SpecRecord | None:
@@ -116,7 +130,7 @@ class ControllerTracker:
 
     def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
         names = {rows.incarnation_name(node, number) for node, number in wanted}
-        found = _each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
+        found = self._readings.each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
         return {(each.node, each.number): each for each in found}
 
     def receipts(self, fleet: str, run: str, limit: int) -> tuple[Receipt, ...]:

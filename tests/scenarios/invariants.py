@@ -8,7 +8,7 @@ count. What it finds is a line each: `I2 f/t/0: ...`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
 from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
-from lifecycle.model.records import Attempt, Receipt, Run
+from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.receipts import eligible
@@ -36,6 +36,7 @@ STRAYS_GO_WITHIN = 2
 DOUBTS = frozenset({"Healthy", "Synced"})
 """Conditions by which a status says of itself that not all is as it should be, or not known."""
 
+AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE})
 ENDS = frozenset({"terminate", "stop"})
 
 
@@ -189,10 +190,10 @@ class Checker:
                 yield Violation("I8", f"attempt {begun.attempt} of {begun.run} was started twice: {where}")
             yield from self._resumed(begun)
         for host in self.world.hosts.values():
-            again = Counter(host.trainer.asks)
+            again = Counter(host.trainer.answers)
             for (run, attempt, request), count in again.items():
                 if count > 1:
-                    yield Violation("I7", f"{request} was asked {count} times of attempt {attempt} of {run}")
+                    yield Violation("I7", f"attempt {attempt} of {run} answered {request} {count} times")
 
     def _resumed(self, begun: Beginning) -> Iterator[Violation]:
         """I4, I8: it goes on from the greatest sound checkpoint that was there when it was given out."""
@@ -300,8 +301,11 @@ class Checker:
             yield Violation("I11", f"{len(repairs)} repairs in one tick of {nodes} nodes")
 
 
-def desired(world: World, fleet: str = "f") -> list[str]:
-    """What of the truth is not as declared, a line each; empty: actual equals desired (I9)."""
+def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> list[str]:
+    """What of the truth is not as declared, a line each; empty: actual equals desired (I9).
+
+    Of the nodes in `refused` a guard has said that a person has to act first.
+    """
     observed = world.tracker.observe(fleet)
     record = observed.record
     spec = record.spec if record is not None and not record.destroying else None
@@ -310,14 +314,16 @@ def desired(world: World, fleet: str = "f") -> list[str]:
     wrong = []
     for instance in world.cloud.instances.values():
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
-            wrong.append(f"{instance.id} belongs to no declared node")
+            wrong += [] if instance.node in refused else [f"{instance.id} belongs to no declared node"]
     for node, name in declared.items():
-        held = [h for h in observed.holds if h.active(now) and h.node in (node, None)]
+        held = [h for h in observed.holds if h.active(now) and h.kind in AWAY and h.node in (node, None)]
         run = observed.runs.get(spec.run_of(name)) if spec else None
         over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
         live = world.cloud.of_node(node)
         hosts = [world.hosts.get(each.id) for each in live]
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]
+        if node in refused:
+            continue
         if held or over:
             wrong += [f"{node}: something trains"] if at_work else []
         elif len(live) != 1 or len(at_work) != 1:

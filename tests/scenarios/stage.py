@@ -23,6 +23,9 @@ PAUSE, LONGEST = 60.0, 310.0
 GATES = ("its tags to show", "capacity", "a second machine")
 """How a plan begins to say that something is too young, or too lately refused, to be judged."""
 
+TURN = "its turn"
+"""The blast limit lets one repair after the other pass."""
+
 LEASE = 121.0
 WITHIN, QUIET = 5, 20
 """Ticks until all is as declared, and ticks after that without one change."""
@@ -97,12 +100,15 @@ class Stage:
         """Whether something of the plan may not be done yet, however often it is looked at."""
         if ticked.plan.labels and not ticked.plan.actions:
             return True  # a list that lags shows the tags of a while ago
+        if any(TURN in each.what for each in ticked.plan.waiting):
+            return True
         now = self.world.timeline.now()
         dated = [each for each in ticked.plan.waiting if each.until is not None and each.until > now]
         return any(each.what.startswith(GATES) for each in dated)
 
     def settled(self, ticked: Ticked) -> bool:
-        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world)
+        refused = {refusal.node for refusal in ticked.plan.refusals}
+        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world, FLEET, refused)
 
     def train(self, seat: Seat | None = None) -> None:
         """The fleet is applied and trains; some checkpoints are there."""
@@ -112,13 +118,17 @@ class Stage:
         self.world.timeline.run_for(700.0)
 
     def is_quiet(self, seat: Seat, ticks: int = QUIET) -> bool:
-        """Whether so many ticks change nothing more (I9), once the list shows what is."""
-        self.world.timeline.run_for(PAUSE + self.world.cloud.climate.lag)
-        touched = len(self.world.touched)
+        """Whether so many ticks change nothing more (I9), once the list shows what is.
+
+        A list that lags shows tags of a while ago: what people read there may be written once more.
+        """
+        lag = self.world.cloud.climate.lag
+        self.world.timeline.run_for(PAUSE + lag)
+        began = len(self.world.touched)
         for _ in range(ticks):
-            ticked = self.world.tick(seat, FLEET)
-            self.last = ticked
-            if ticked.plan.actions or len(self.world.touched) != touched:
+            self.last = ticked = self.world.tick(seat, FLEET)
+            touches = [each.touched.verb for each in self.world.touched[began:]]
+            if ticked.plan.actions or any(not lag or verb != "label" for verb in touches):
                 return False
             self.world.timeline.run_for(PAUSE)
         self.checker.check(ticked)

@@ -141,8 +141,8 @@ def test_i6_a_save_that_was_never_stored(stage: Stage) -> None:
     assert {violation.invariant for violation in stage.violations} == {"I6"}
 
 
-def test_i7_a_save_that_was_asked_for_twice(stage: Stage) -> None:
-    stage.world.hosts[stage.machine().id].trainer.asks += [(RUN, 1, "drain-1")] * 2
+def test_i7_one_request_that_was_answered_twice(stage: Stage) -> None:
+    stage.world.hosts[stage.machine().id].trainer.answers += [(RUN, 1, "drain-1")] * 2
     assert seen(stage) == {"I7"}
 
 

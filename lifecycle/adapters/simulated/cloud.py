@@ -109,6 +109,7 @@ class Cloud:
         self.made: list[Callable[[Instance], None]] = []
         """Told of each machine that was made."""
         self._numbers: Counter[str] = Counter()
+        self._now: dict[str, Machine] = {}
 
     def stack(self, fleet: str) -> Stack:
         return self.stacks.setdefault(fleet, Stack())
@@ -117,6 +118,8 @@ class Cloud:
 
     def listed(self, owner: str, fleet: str) -> Sequence[Machine]:
         """What the provider's list shows now of a fleet's machines: each as it was some time within the lag."""
+        if not self.climate.lag:
+            return [each for each in self._now.values() if tags.owned(each.tags, owner, fleet)]
         found = (self._seen(instance, self._drawn_lag()) for instance in self.instances.values())
         return [each for each in found if each is not None and tags.owned(each.tags, owner, fleet)]
 
@@ -133,8 +136,6 @@ class Cloud:
         return self._chance.uniform(0.0, self.climate.lag) if self.climate.lag else 0.0
 
     def _seen(self, instance: Instance, lag: float) -> Machine | None:
-        if not lag:
-            return instance.shown[-1][1]
         at = self.timeline.monotonic() - lag
         return next((shown for since, shown in reversed(instance.shown) if since <= at), None)
 
@@ -246,6 +247,7 @@ class Cloud:
 
     def _forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
+        self._now.pop(instance.id, None)
 
     def _turn(self, instance: Instance, state: InstanceState) -> None:
         instance.state = state
@@ -255,7 +257,12 @@ class Cloud:
         now = self.timeline.monotonic()
         old = now - self.climate.lag
         kept = list(_since(instance.shown, old)) if self.climate.lag else []
-        instance.shown = [*kept, (now, _machine(instance))]
+        machine = _machine(instance)
+        instance.shown = [*kept, (now, machine)]
+        if machine is not None:
+            self._now[instance.id] = machine
+        else:
+            self._now.pop(instance.id, None)
 
     def _draw(self, span: tuple[float, float]) -> float:
         return self._chance.uniform(*span)

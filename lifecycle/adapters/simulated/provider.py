@@ -81,7 +81,8 @@ def nothing(_: Call, __: Moment) -> None:
 class SimulatedProvider:
     """Implements `ports.compute.Compute` and `ports.provisioner.Provisioner`, as one controller's process does.
 
-    `noted` is told of every change that is asked of the cloud, at the moment of the call.
+    `noted` is told of every change that is asked of the cloud, at the moment of the call; `seen` lists a fleet's
+    machines as its records know them.
     """
 
     def __init__(
@@ -89,9 +90,10 @@ class SimulatedProvider:
         cloud: Cloud,
         noted: Callable[[Touched], None],
         guard: Callable[[str], Guard],
+        seen: Callable[[str], Sequence[Machine]],
         probe: Probe = nothing,
     ) -> None:
-        self._cloud, self._noted, self._guard, self._probe = cloud, noted, guard, probe
+        self._cloud, self._noted, self._guard, self._seen, self._probe = cloud, noted, guard, seen, probe
 
     # ---- compute ---------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class SimulatedProvider:
 
     def _strays(self, fleet: str, stack: Stack) -> Mapping[str, Machine]:
         """Live machines that the state does not know, by node; of nodes whose own lives none is looked at."""
-        live = [each for each in self.machines(fleet) if each.live and not each.ending]
+        live = [each for each in self._seen(fleet) if each.live and not each.ending]
         ids = {each.id for each in live}
         return {each.node: each for each in live if stack.kept.get(each.node) not in ids}
 

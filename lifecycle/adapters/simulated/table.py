@@ -139,6 +139,9 @@ class MemoryTable:
 
     def _shelf_rows(self, fleet: str, kind: str) -> Iterator[Row]:
         shelf = self._storage.shelves[fleet, kind]
+        if kind not in NODE_KINDS:
+            yield from (shelf.cells[name][""].row for name in shelf.names)
+            return
         for name in shelf.names:
             yield from self._rows_of(shelf, name)
 
@@ -147,7 +150,11 @@ class MemoryTable:
         cells = shelf.cells.get(name)
         if not cells:
             return []
-        ranked = cells.values() if len(cells) == 1 else sorted(cells.values(), key=lambda cell: cell.order)
+        if len(cells) == 1:
+            (only,) = cells.values()
+            row = only.row if not only.shown_at else self._storage.visible(only, self._writer)
+            return [row] if row is not None else []
+        ranked = sorted(cells.values(), key=lambda cell: cell.order)
         seen = (self._storage.visible(cell, self._writer) for cell in ranked)
         return [row for row in seen if row is not None]
 

@@ -126,8 +126,8 @@ class SimulatedTrainer:
     ) -> None:
         self._timeline, self._habits, self._started = timeline, habits, started
         self.disk = Disk()
-        self.asks: list[tuple[str, int, str]] = []
-        """Every (run, attempt, request) that a trainer was asked anew."""
+        self.answers: list[tuple[str, int, str]] = []
+        """Every (run, attempt, request) that a trainer answered with a save."""
         self.processes: dict[str, Process] = {}
 
     # ---- what happens with time ------------------------------------------------------------------
@@ -164,6 +164,7 @@ class SimulatedTrainer:
 
     def _answer(self, process: Process, at: float) -> None:
         assert process.asked is not None
+        self.answers.append((process.run, process.attempt, process.asked.request))
         self._save(process, process.step_at(process.asked_at))
         if process.asked.mode == "save-and-exit":
             process.ended, process.exit_code = at, 0
@@ -226,8 +227,6 @@ class SimulatedTrainer:
             return
         if process.asked is None or process.asked.mode != request.mode:
             process.asked_at = self._timeline.monotonic()
-        if process.asked is None:
-            self.asks.append((run, process.attempt, request.request))
         process.asked = request
 
     def withdraw(self, run: str) -> None:

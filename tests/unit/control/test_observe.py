@@ -66,6 +66,16 @@ def test_the_claim_of_a_machine_that_no_placement_names_is_read_too(room: Room) 
     assert set(seen.incarnations) == {(NODE, 4)}
 
 
+def test_a_machine_under_another_nodes_tags_is_known_by_its_agents_word_once_its_node_is_placed_anew(
+    room: Room,
+) -> None:
+    """A replacement was placed, and its making failed: no placement names the old claim any more."""
+    room.is_as(training(placements={NODE: a_placement(incarnation=2)}))
+    room.cloud.has(a_machine(node="f/t/1"))
+    seen = observe("f", hands(room), room.tracker)
+    assert [(machine.node, machine.incarnation) for machine in seen.machines or ()] == [(NODE, 1)]
+
+
 def test_another_fleets_records_are_not_seen(room: Room) -> None:
     room.tracker.place("g", a_placement(node="g/t/0"), None)
     seen = observe("f", hands(room), room.tracker, NOW)

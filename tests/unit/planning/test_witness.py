@@ -79,6 +79,11 @@ def test_of_two_claims_that_name_a_machine_the_one_that_its_tags_say_counts() ->
     assert recognised([M0], claims) == (M0,)
 
 
+def test_a_machine_on_record_as_ended_is_going_however_long_the_list_shows_it() -> None:
+    claims = {(NODE, 1): an_incarnation(instance="m0", ended_at=NOW)}
+    assert recognised([M0], claims) == (but(M0, ending=True),)
+
+
 def test_a_machine_copied_with_its_tags_never_replaces_the_one_on_record() -> None:
     """`Launch more like this` in a console copies the tags; the copy is old enough to be judged."""
     observed = at_work()

@@ -11,6 +11,7 @@ EXECUTE, OPERATOR = "lifecycle/control/execute.py", "lifecycle/control/operator.
 PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
 SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
 GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
+PAPER = "tests/example_provider/paper.py"
 TRACKER, COURIER = "lifecycle/tracker/controller.py", "lifecycle/agent/courier.py"
 
 
@@ -182,15 +183,15 @@ MUTANTS = (
     mutant(
         "a failed check alone replaces nothing",
         PRESENCE,
-        "machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:",
-        "machine.state is not InstanceState.RUNNING:",
+        " <= SILENT_AFTER:",
+        " < 0.0:",
         "unit/planning/test_presence.py::test_a_failed_status_check_alone_replaces_nothing",
     ),
     mutant(
         "no second machine while an attempt is open",
         PRESENCE,
-        "if last is not None and last.open and last.node == view.node:",
-        "if False:",
+        "if last is not None and last.open and ",
+        "if last is not None and not last.open and ",
         "unit/planning/test_presence.py"
         "::test_a_machine_missing_from_the_list_is_not_made_again_before_its_attempt_is_known_as_ended",
     ),
@@ -298,13 +299,15 @@ MUTANTS = (
         COURIER,
         (
             (
-                'tuple(self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source))',
-                "tuple(StoredFile(path=p, size=f.stat().st_size, sha256=_digest(f)) for p, f in files_of(source))",
+                "        digest = self._store.put_file(_object(prefix, path), file, self._moved)\n"
+                "        return StoredFile(path=path, size=digest.size, sha256=digest.sha256)\n",
+                "        return StoredFile(path=path, size=file.stat().st_size, sha256=_digest(file))\n",
             ),
             (
                 '        self._seal(f"{prefix}/manifest.json", data)\n',
                 '        self._seal(f"{prefix}/manifest.json", data)\n'
-                '        [self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source)]\n',
+                "        for path, file in files_of(job.directory / job.checkpoint.name):\n"
+                '            self._store.put_file(_object(f"{prefix}/files", path), file, self._moved)\n',
             ),
         ),
         ("unit/agent/test_courier.py::test_the_manifest_comes_last",),
@@ -358,5 +361,33 @@ MUTANTS = (
         "return tuple(_recognised(machine, made, claims) for machine in machines)",
         "return tuple(machines)",
         "unit/planning/test_witness.py",
+    ),
+    mutant(
+        "the contract sees a list that is empty where it is unreadable",
+        PAPER,
+        'raise Unreadable(f"a sheet cannot be read: {error}", fix=f"look into {self._folder}") from None',
+        "found = []",
+        "contracts/test_provider.py::TestPaper::test_what_cannot_be_listed_is_unreadable_and_never_an_empty_list",
+    ),
+    mutant(
+        "the contract sees an incarnation that is made twice",
+        PAPER,
+        "os.link(beside, self._path(placement.node, number))",
+        "os.link(beside, self._folder / machine.id)",
+        "contracts/test_provider.py::TestPaper::test_one_incarnation_is_one_machine_however_often_it_is_asked_for",
+    ),
+    mutant(
+        "the contract sees a tag that is missing",
+        PAPER,
+        "tags={**tags.of_fleet(self._owner(), node.fleet), **tags.worn(node, number)},",
+        "tags=tags.identity(self._owner(), node, number),",
+        "contracts/test_provider.py::TestPaper::test_it_carries_every_tag_the_first_time_that_it_is_seen",
+    ),
+    mutant(
+        "the contract sees a spot machine that is stopped",
+        PAPER,
+        "if (now := self._now(machine)).market is Market.SPOT:",
+        "if (now := self._now(machine)).market is None:",
+        "contracts/test_provider.py::TestPaper::test_a_spot_machine_refuses_to_be_stopped",
     ),
 )

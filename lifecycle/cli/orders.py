@@ -82,7 +82,7 @@ def stop(context: Context, node: str, reason: str, span: str | None, timeout: fl
 @global_options
 @pass_context
 def start(context: Context, node: str, resume: bool, timeout: float) -> int:
-    """Lift the node's holds and start it."""
+    """Lift the node's holds and start it; what was contested is put back again."""
     control, name = _opened(context, node)
     control.operator.start(name, resume=resume)
     ticked = _until_settled(context, control, name, timeout)

@@ -24,14 +24,23 @@ _PUT_BACK = (DriftPolicy.RESTORE, DriftPolicy.REPLACE)
 _KINDS = {"power": Kind.START, "tags": Kind.UPDATE}
 
 
-def counted(action: Action, view: NodeView, known: Iterable[Correction]) -> Action:
-    """The action with what is to be written down of it, when its steps put a field back for good."""
-    final = any(isinstance(step, PowerOn | Converge) for step in action.steps)
-    if not action.field or not final:
-        return action
-    said = view.machine.said if view.machine else ""
-    put_back = once_more(view.node, action.field, known, generation=view.generation, now=view.now, said=said)
-    return msgspec.structs.replace(action, correction=put_back)
+def counted(drawn: Iterable[tuple[Action, NodeView]], known: Iterable[Correction]) -> Iterator[Action]:
+    """The actions with what is to be written down of those whose steps put a field back for good."""
+    before = {(each.node, each.field): each for each in known}
+    for action, view in drawn:
+        final = any(isinstance(step, PowerOn | Converge) for step in action.steps)
+        yield _counted(action, view, before.get((view.node, action.field))) if action.field and final else action
+
+
+def _counted(action: Action, view: NodeView, before: Correction | None) -> Action:
+    correction = Correction(
+        node=view.node,
+        field=action.field,
+        times=once_more(before, view.now, generation=view.generation),
+        generation=view.generation,
+        said=view.machine.said if view.machine else "",
+    )
+    return msgspec.structs.replace(action, correction=correction)
 
 
 def refusals(view: NodeView, found: Iterable[Drift]) -> Iterator[Refusal]:

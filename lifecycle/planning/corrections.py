@@ -24,14 +24,10 @@ def calm(corrections: Iterable[Correction], now: float) -> tuple[Correction, ...
     return tuple(each for each in corrections if not _lately(each, now))
 
 
-def once_more(
-    node: str, field: str, known: Iterable[Correction], *, generation: int, now: float, said: str
-) -> Correction:
-    """What stands once the field is put back now. Another generation of the spec counts anew."""
-    mine = (each for each in known if (each.node, each.field, each.generation) == (node, field, generation))
-    before = next((_lately(each, now) for each in mine), ())
-    times = (*before, now)[-OFTEN:]
-    return Correction(node=node, field=field, times=times, generation=generation, said=said)
+def once_more(before: Correction | None, now: float, *, generation: int) -> tuple[float, ...]:
+    """The times that stand once a field is put back now. Another generation of the spec counts anew."""
+    same = before is not None and before.generation == generation
+    return (*(_lately(before, now) if before and same else ()), now)[-OFTEN:]
 
 
 def _lately(correction: Correction, now: float) -> tuple[float, ...]:

@@ -68,16 +68,15 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     """
     generation = observed.record.generation if observed.record else 0
     if observed.machines is None:
-        asked = "the provider's answer" if observed.doubt == "ProviderUnreadable" else "a second look"
-        unknown = Waiting(node=observed.fleet, what=f"{asked}: {observed.unreadable}")
-        return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
+        return Plan(fleet=observed.fleet, generation=generation, waiting=(_blind(observed),))
     seen = views(spec, observed, now)
     decisions = [decide(view) for view in seen]
     differs = {view.node: tuple(drift.compare(view)) for view in seen}
-    counted = (
-        contest.counted(d.action, v, observed.corrections) for d, v in zip(decisions, seen, strict=True) if d.action
-    )
-    actions = [*shared.actions(spec if share else None, observed), *counted]
+    drawn = ((d.action, view) for d, view in zip(decisions, seen, strict=True) if d.action)
+    actions = [
+        *shared.actions(spec if share else None, observed),
+        *contest.counted(drawn, observed.corrections),
+    ]
     drafted = Plan(
         fleet=observed.fleet,
         generation=generation,
@@ -97,6 +96,11 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     limited = guards.blast_limit(affordable, len(seen))
     limited = breaker.held(limited, observed, len(spec.nodes()) if spec else 0, now)
     return guards.suspended(limited, observed.suspended(now))
+
+
+def _blind(observed: Observed) -> Waiting:
+    asked = "the provider's answer" if observed.doubt == "ProviderUnreadable" else "a second look"
+    return Waiting(node=observed.fleet, what=f"{asked}: {observed.unreadable}")
 
 
 def decide(view: NodeView) -> Decision:

@@ -36,9 +36,9 @@ def off(*corrections: Correction, **changes: Any) -> Observed:
     return rested(ON_DEMAND, **{**fields, **changes})
 
 
-def contested(observed: Observed) -> list[Condition]:
+def conditions(observed: Observed) -> list[Condition]:
     (node,) = fleet_status(observed, planned(observed), NOW).nodes
-    return [condition for condition in node.conditions if condition.type == "Contested"]
+    return list(node.conditions)
 
 
 def test_what_is_put_back_is_counted_with_who_changed_it() -> None:
@@ -61,9 +61,10 @@ def test_what_was_put_back_three_times_is_left_alone() -> None:
 
 
 def test_status_shows_the_fight_once_with_who_the_other_is() -> None:
-    (told,) = contested(off(OFTEN))
-    assert (told.status, told.reason, told.since) == ("True", "Power", NOW - 300)
-    assert SAID in told.message
+    drift, fight = conditions(off(OFTEN))
+    assert (drift.reason, fight.type) == ("Drift", "Contested")
+    assert (fight.status, fight.reason, fight.since) == ("True", "Power", NOW - 300)
+    assert SAID in fight.message
 
 
 def test_where_the_provider_does_not_know_it_is_said_so() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lifecycle.model.journal import Quiet
-from lifecycle.model.plan import Kind, Plan
+from lifecycle.model.plan import Claim, Kind, Plan
+from lifecycle.model.records import HoldKind
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
@@ -18,13 +19,18 @@ from tests.builders import (
     NODE,
     NOW,
     RUN,
+    a_hold,
     a_machine,
+    a_placement,
     a_report,
+    a_run,
     a_spec,
     an_end,
+    an_ended_attempt,
     an_idle_report,
     an_incarnation,
     but,
+    rested,
     training,
 )
 
@@ -140,6 +146,31 @@ def test_a_machine_out_of_the_list_is_not_gone_by_one_look_at_its_agent() -> Non
     assert settle(seen, NOW).runs == ()
     proven = but(away, quiet=quiet(NOW - 61))
     assert [run.run for run in settle(proven, NOW).runs] == [RUN]
+
+
+def test_a_node_whose_machine_is_out_of_the_list_is_not_made_anew_by_one_look() -> None:
+    silent = an_idle_report(at=NOW - HOUR)
+    away = rested(machines=(), reports={NODE: silent}, heard={"m1": silent})
+    assert "to be known as gone" in planned(away).waiting[0].what
+    assert [each.kind for each in planned(away, quiet(NOW - 15)).actions] == [Kind.CREATE]
+
+
+def test_a_silence_that_only_one_look_shows_lets_no_machine_go() -> None:
+    held = heard(holds=(a_hold(HoldKind.TERMINATE),))
+    assert (planned(held).actions, "unknown, not dead" in planned(held).waiting[0].what) == ((), True)
+    assert [each.kind for each in planned(held, quiet(NOW - 15)).actions] == [Kind.DESTROY]
+
+
+def test_a_second_machine_whose_clock_is_behind_is_at_work() -> None:
+    two = heard(
+        but(OLD, sequence=8),
+        machines=(a_machine(), a_machine(id="m2", incarnation=2)),
+        placements={NODE: a_placement(incarnation=2)},
+        incarnations={(NODE, number): an_incarnation(number=number, instance=f"m{number}") for number in (1, 2)},
+        runs={RUN: a_run(an_ended_attempt(incarnation=2))},
+    )
+    (action,) = planned(two, quiet(NOW - 2)).actions
+    assert [type(each) for each in action.steps] == [Claim]
 
 
 def test_status_tells_silence_and_clocks_with_their_age() -> None:

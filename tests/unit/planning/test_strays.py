@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.journal import Quiet
 from lifecycle.model.records import Phase
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
@@ -80,6 +81,11 @@ def test_a_machine_whose_agent_reports_a_trainer_is_spared(phase: Phase) -> None
 
 def test_the_trainer_of_another_machine_spares_nobody() -> None:
     assert spared(left_behind(reports={NODE: a_report(instance="m2")})) == [""]
+
+
+def test_a_trainer_whose_clock_is_behind_is_spared() -> None:
+    looks = {"m1": Quiet(instance="m1", sequence=7, since=NOW - 2, moved=True)}
+    assert spared(left_behind(reports={NODE: a_report(at=NOW - 3600)}, quiet=looks)) != [""]
 
 
 def test_a_trainer_not_heard_of_for_long_spares_nobody() -> None:

@@ -70,7 +70,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         saves=proving.saves(spec, observed),
         labels=labels.labels(seen),
     )
-    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
+    leaving = observed.record is not None and observed.record.destroying
+    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now), leaving=leaving)
 
 
 def decide(view: NodeView) -> Decision:

@@ -23,6 +23,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_record,
     a_report,
     a_run,
     a_spec,
@@ -157,6 +158,12 @@ def test_a_suspended_fleet_acts_again_when_that_runs_out() -> None:
     observed = nothing_yet(holds=(a_hold(HoldKind.SUSPEND, node=None, until=NOW + 1),))
     assert "suspended by somebody until 2027-01-15 08:00 UTC: lunch" in refusal(observed).evidence
     assert action(observed, NOW + 1).kind is Kind.CREATE
+
+
+def test_a_suspended_fleet_is_not_said_to_be_destroyed() -> None:
+    held = (a_hold(HoldKind.SUSPEND, node=None),)
+    refused = refusal(nothing_yet(record=a_record(destroying=True), holds=held))
+    assert (refused.action, refused.node, refused.override) == (Kind.DESTROY, "f", "steady unsuspend f")
 
 
 def rehearsed(attempt: Attempt, **changes: Any) -> Observed:

@@ -186,7 +186,8 @@ def test_a_rehearsal_is_over_when_it_is_refused() -> None:
 
 
 def test_a_rehearsal_is_over_when_its_machine_is_gone() -> None:
-    assert after(rehearsed(an_attempt(), machines=())) == ()
+    gone = a_machine(state=InstanceState.TERMINATED)
+    assert after(rehearsed(an_attempt(), machines=(gone,))) == ()
 
 
 # ---- how they read -------------------------------------------------------------------------------

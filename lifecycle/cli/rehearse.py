@@ -154,7 +154,7 @@ def _copy(context: Context, found: SpecFile, pool: str, timeout: float) -> Itera
             control.controller.until(spec.fleet, lambda t: _begun(t, node), timeout=timeout)
             yield control, node
         finally:
-            _ended(control, node)
+            _ended(control, spec)
 
 
 def _begun(ticked: Ticked, node: NodeName) -> bool:
@@ -175,12 +175,13 @@ def _begun(ticked: Ticked, node: NodeName) -> bool:
     return any(trains(view) for view in views(spec, observed, now) if view.name == node)
 
 
-def _ended(control: Control, node: NodeName) -> None:
+def _ended(control: Control, spec: FleetSpec) -> None:
     """Nothing of a copy has to be saved: its processes and its disk go at once."""
     from lifecycle.model.errors import SteadyError
 
     assert control.console is not None
-    control.operator.destroy(node.fleet)
-    with suppress(SteadyError):  # it has no machine that runs
-        control.console.kill(node)
-    control.controller.until(node.fleet, lambda ticked: ticked.observed.record is None, timeout=60.0)
+    control.operator.destroy(spec.fleet)
+    for node in spec.nodes():
+        with suppress(SteadyError):  # it has no machine that runs
+            control.console.kill(node)
+    control.controller.until(spec.fleet, lambda ticked: ticked.observed.record is None, timeout=60.0)

@@ -95,7 +95,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     affordable = budget.affordable(drafted, {v.name.pool: v.account for v in seen if v.account})
     limited = guards.blast_limit(affordable, len(seen))
     limited = breaker.held(limited, observed, len(spec.nodes()) if spec else 0, now)
-    return guards.suspended(limited, observed.suspended(now))
+    leaving = observed.record is not None and observed.record.destroying
+    return guards.suspended(limited, observed.suspended(now), leaving=leaving)
 
 
 def _blind(observed: Observed) -> Waiting:

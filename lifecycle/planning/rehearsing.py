@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec, Local
+from lifecycle.model.fleet import FleetSpec, Local, Mode
 from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Kind, Reason
 from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key
@@ -66,8 +66,10 @@ def _saved_at(view: NodeView) -> float:
 
 
 def throwaway(spec: FleetSpec, pool: str) -> FleetSpec:
-    """A fleet of one node of this pool, under a name of its own, that nobody disturbs."""
-    alone = msgspec.structs.replace(spec.pools[pool], nodes=1, schedule=None)
+    """A fleet of one node of this pool (of all ranks of a gang), under a name of its own, that nobody disturbs."""
+    copied = spec.pools[pool]
+    nodes = copied.nodes if copied.mode is Mode.GANG else 1
+    alone = msgspec.structs.replace(copied, nodes=nodes, schedule=None)
     name = f"{spec.fleet[:30].rstrip('-')}-rehearsal"
     return msgspec.structs.replace(spec, fleet=name, pools={pool: alone}, local=Local())
 

@@ -23,6 +23,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_record,
     a_report,
     a_run,
     a_spec,
@@ -159,6 +160,12 @@ def test_a_suspended_fleet_acts_again_when_that_runs_out() -> None:
     assert action(observed, NOW + 1).kind is Kind.CREATE
 
 
+def test_a_suspended_fleet_is_not_said_to_be_destroyed() -> None:
+    held = (a_hold(HoldKind.SUSPEND, node=None),)
+    refused = refusal(nothing_yet(record=a_record(destroying=True), holds=held))
+    assert (refused.action, refused.node, refused.override) == (Kind.DESTROY, "f", "steady unsuspend f")
+
+
 def rehearsed(attempt: Attempt, **changes: Any) -> Observed:
     hold = a_hold(HoldKind.REHEARSE, instance="m1", id="rehearse-4")
     return training(holds=(hold,), runs={RUN: a_run(attempt, state=RunState.TRAINING)}, **changes)
@@ -179,7 +186,8 @@ def test_a_rehearsal_is_over_when_it_is_refused() -> None:
 
 
 def test_a_rehearsal_is_over_when_its_machine_is_gone() -> None:
-    assert after(rehearsed(an_attempt(), machines=())) == ()
+    gone = a_machine(state=InstanceState.TERMINATED)
+    assert after(rehearsed(an_attempt(), machines=(gone,))) == ()
 
 
 # ---- how they read -------------------------------------------------------------------------------

@@ -150,6 +150,10 @@ def test_a_copy_is_one_node_of_another_name_that_nobody_disturbs() -> None:
     assert copied.pools["t"].schedule is None
 
 
+def test_a_gang_is_copied_whole() -> None:
+    assert throwaway(a_spec(nodes=3, mode="gang"), "t").pools["t"].nodes == 3
+
+
 def test_a_long_name_leaves_room() -> None:
     assert throwaway(but(a_spec(), fleet="a" * 29 + "-bcdefghij"), "t").fleet == "a" * 29 + "-rehearsal"
 

@@ -103,6 +103,11 @@ def test_a_start_in_such_an_hour_too(now: float, since: str | None, until: str) 
     assert seen(EARLY, now) == (since, until)
 
 
+def test_what_came_in_the_first_of_two_hours_does_not_come_again_in_the_second() -> None:
+    brief = Schedule(stop="30 2 * * *", start="45 2 * * *", timezone="Europe/Berlin")
+    assert seen(brief, at("2026-10-25 02:15", fold=1)) == (None, "10-26 02:30")
+
+
 def test_a_stop_and_a_start_at_the_same_minute_let_it_run() -> None:
     meeting = Schedule(stop="0 20 * * *", start="0 8,20 * * 0,6")
     utc = ZoneInfo("UTC")

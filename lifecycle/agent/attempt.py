@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.agent import shelf
+from lifecycle.agent import shelf, wholes
 from lifecycle.agent.courier import Courier, Failed, Parted, Restore, Restored, Ship, Shipped
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.pace import Pace
@@ -96,7 +96,7 @@ class AttemptKeeper:
 
     def _fetch(self, assignment: Assignment, now: float) -> None:
         if self._courier.current is None and self._pace.due(now):
-            directory, rank = self._trainer.checkpoint_directory(assignment), _rank(assignment)
+            directory, rank = self._trainer.checkpoint_directory(assignment), wholes.rank_of(assignment)
             self._courier.submit(Restore(candidates=assignment.resume, directory=directory, rank=rank))
 
     def _resume(self, assignment: Assignment, restored: Restored) -> None:
@@ -277,7 +277,8 @@ class AttemptKeeper:
         if move is Move.REFUSE:
             detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
             refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
-            self._remember(ask=None, withdrawn=ask, refused=(*state.refused, request)[-20:], drained=refused)
+            drained = refused if request == ask.demand.drain else state.drained
+            self._remember(ask=None, withdrawn=ask, refused=(*state.refused, request)[-20:], drained=drained)
             self._journal.note("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
             return
         self._remember(ask=None, answered=(*state.answered, request)[-20:])
@@ -313,7 +314,7 @@ class AttemptKeeper:
                 directory=self._trainer.checkpoint_directory(assignment),
                 checkpoint=target,
                 request=ask.demand.request if ask and answers else None,
-                rank=_rank(assignment),
+                rank=wholes.rank_of(assignment),
                 count=assignment.count,
                 parted=target == self._pace.parted,
             )
@@ -390,8 +391,3 @@ class AttemptKeeper:
 
     def _remember(self, **changes: Any) -> None:
         self._memory.state = msgspec.structs.replace(self._memory.state, **changes)
-
-
-def _rank(assignment: Assignment) -> int | None:
-    """Of a gang's run, which part of a checkpoint is this node's."""
-    return assignment.rank if assignment.nodes else None

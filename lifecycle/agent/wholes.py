@@ -15,7 +15,13 @@ import msgspec
 from lifecycle.agent.manifest import Manifest, Part, Unsound, manifest_bytes, read_manifest
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict
+from lifecycle.model.records import Assignment
 from lifecycle.ports.checkpoints import ObjectStore
+
+
+def rank_of(assignment: Assignment) -> int | None:
+    """Which part of a gang's checkpoint is this node's; None: the run is its own."""
+    return assignment.rank if assignment.nodes else None
 
 
 def place_of(rank: int, mark: str) -> str:

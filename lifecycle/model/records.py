@@ -373,7 +373,7 @@ class Report(Record, frozen=True, kw_only=True):
     """Bytes shipped so far of the checkpoint on its way."""
     notice: Notice | None = None
     demand: Demand | None = None
-    """What this machine itself is asked for, by notice, drain or order: for its gang to do as well."""
+    """What this machine itself is asked for, by notice, drain or order. Asked to leave, its whole gang is."""
     receipt: Receipt | None = None
     ended: Ended | None = None
     drained: Drained | None = None

@@ -56,7 +56,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     said: str = ""
     address: str = ""
-    """Where other machines of its fleet reach it."""
+    """Where other machines of its fleet reach it; empty: on this computer."""
 
     @property
     def live(self) -> bool:

@@ -70,7 +70,7 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     if observed.machines is None:
         return Plan(fleet=observed.fleet, generation=generation, waiting=(_blind(observed),))
     seen = views(spec, observed, now)
-    decisions = [decide(view) for view in seen]
+    decisions = ranks.together(seen, [decide(view) for view in seen])
     differs = {view.node: tuple(drift.compare(view)) for view in seen}
     drawn = ((d.action, view) for d, view in zip(decisions, seen, strict=True) if d.action)
     actions = [

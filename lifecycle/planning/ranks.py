@@ -5,15 +5,19 @@ Each rule looks at one rank and returns a Decision, or None: for a node of its o
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from lifecycle.model.gang import Member
-from lifecycle.model.plan import Instruct, Kind, Reason, Refusal
+from lifecycle.model.plan import GiveOut, Instruct, Kind, Reason, Refusal
 from lifecycle.model.records import Attempt, Desired, Phase
 from lifecycle.model.states import Cause, InstanceState, Outcome, RunState
 from lifecycle.planning import attempts, gangs, presence, training
 from lifecycle.planning.decision import SETTLED, Decision, act, wait
 from lifecycle.planning.view import SILENT_AFTER, NodeView
+
+_START = "the start with "
 
 LINGER = 10.0
 """Seconds that ranks are left to end by themselves after another one has saved and stopped."""
@@ -118,8 +122,33 @@ def idle(view: NodeView) -> Decision | None:
     lacking = [(rank.node, what) for rank in view.gang if (what := _lacks(rank))]
     if lacking:
         return wait(view, "; ".join(f"{node}: {what}" for node, what in lacking[:3]))
-    first = view.gang[0].node
-    return training.start(view, view.pool) if view.node == first else wait(view, f"the start with {first}")
+    return training.start(view, view.pool) if view.node == view.gang[0].node else _ready(view)
+
+
+def _ready(view: NodeView) -> Decision:
+    return wait(view, _START + view.gang[0].node)
+
+
+def together(views: Sequence[NodeView], decisions: Sequence[Decision]) -> list[Decision]:
+    """What was decided, but for the start of a gang one of whose ranks has something else to do first."""
+    said = {view.node: decision for view, decision in zip(views, decisions, strict=True)}
+    return [_with_its_peers(view, said) if view.gang else said[view.node] for view in views]
+
+
+def _with_its_peers(view: NodeView, said: Mapping[str, Decision]) -> Decision:
+    mine = said[view.node]
+    starts = mine.action is not None and any(isinstance(step, GiveOut) for step in mine.action.steps)
+    peers = [(rank.node, said[rank.node]) for rank in view.gang if rank.node != view.node]
+    busy = [(node, told) for node, told in peers if told.waiting is None or told.waiting.what != _START + view.node]
+    return wait(view, "; ".join(f"{node}: {_words(told)}" for node, told in busy[:3])) if starts and busy else mine
+
+
+def _words(decision: Decision) -> str:
+    if decision.waiting is not None:
+        return decision.waiting.what
+    if decision.action is not None:
+        return f"its {decision.action.kind}"
+    return f"its {decision.refusal.action} is refused" if decision.refusal is not None else "nothing to start"
 
 
 def _lacks(view: NodeView) -> str:

@@ -127,11 +127,14 @@ def _from_notices(around: Surroundings) -> Iterator[Demand]:
 
 
 def _from_peers(around: Surroundings) -> Iterator[Demand]:
-    """What a rank of the gang is asked for, all are: none can train on, or save, without it."""
+    """When a rank of the gang is asked to leave, all are: none can train on, or save, without it.
+
+    A save without exit is left to the trainers: they agree on every step.
+    """
     for report in around.peers:
         demand = report.demand
         request = f"{demand.request}@{report.node}" if demand else ""
-        if demand is None or demand.futile or request in (*around.answered, *around.refused):
+        if demand is None or demand.mode is AskMode.SAVE or demand.futile or request in around.refused:
             continue
         reason = f"{report.node}: {demand.reason}"
         yield msgspec.structs.replace(demand, request=request, reason=reason, drain=None)

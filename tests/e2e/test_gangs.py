@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.gang_stage import GangStage, undisturbed
+from tests.e2e.gang_stage import SAVE_EVERY, GangStage, undisturbed
 from tests.e2e.stage import wait_until
 
 
@@ -83,3 +83,12 @@ def test_a_replacement_of_one_rank_saves_all(gang: GangStage) -> None:
     assert [rank["incarnation"] for rank in second["ranks"]] == [1, 2, 1]
     assert (gang.node(1)["run"]["rank"], gang.node(1)["run"]["ranks"]) == (1, 3)
     assert "f/t/1  operator → replace by" in gang.steady("why", "f/t/0").stdout
+
+
+def test_a_checkpoint_asked_of_one_rank_is_one_of_all(gang: GangStage) -> None:
+    gang.gang().apply()
+    gang.reach(10)
+    told = gang.steady("checkpoint", "f/t/1").stdout
+    steps = [int(path.parent.name.split("-")[1][1:]) for path in gang.wholes()]
+    assert [step for step in steps if step % SAVE_EVERY], told
+    assert len(gang.run()["attempts"]) == 1

@@ -45,6 +45,7 @@ ROOT = {"volumeSize": 50, "volumeType": "gp3", "encrypted": True}
 METADATA = {"httpTokens": "required", "httpPutResponseHopLimit": 2}
 RULE = {"id": "x", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 3}}
 KEYS = [{"name": name, "type": "S"} for name in ("sk", "pk", "f")]
+RANKS = {"protocol": "-1", "fromPort": 0, "toPort": 0, "self": True, "description": "Ranks of a gang"}
 WEB = {"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": ["0.0.0.0/0"], "description": "web"}
 INDEX = {"name": "by-f", "hashKey": "f", "rangeKey": "sk", "projectionType": "ALL"}
 MACHINE = {
@@ -102,7 +103,11 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
     ),
     (RolePolicy, {"role": "role", "policy": ALLOW}, [{"policy": DENY}]),
     (RolePolicyAttachment, {"role": "role", "policyArn": BOUNDARY}, []),
-    (SecurityGroup, {"tags": {"a": "1"}, "egress": [WEB]}, [{"tags": {"a": "2"}}, {"egress": []}]),
+    (
+        SecurityGroup,
+        {"tags": {"a": "1"}, "egress": [WEB]},
+        [{"tags": {"a": "2"}}, {"egress": []}, {"ingress": [RANKS]}, {"ingress": []}],
+    ),
     (
         Table,
         {"billingMode": "PAY_PER_REQUEST", "hashKey": "pk", "attributes": KEYS, "globalSecondaryIndexes": [INDEX]},

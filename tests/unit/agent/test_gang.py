@@ -10,6 +10,7 @@ import pytest
 from lifecycle.agent.courier import Restore, Ship
 from lifecycle.agent.pace import PEERS_RETRY
 from lifecycle.model.demand import AskMode, Demand
+from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.records import Assignment, Desired, DrainOutcome, Outcome, Phase, Report
 from lifecycle.model.states import Cause
 from lifecycle.planning.drain import LAST_WORD, PEERS_WITHIN
@@ -129,6 +130,23 @@ def test_a_rank_that_may_not_start_says_so(tmp_path: Path) -> None:
     assert stage.trainer.launches == []
 
 
+def test_a_save_without_exit_is_left_to_the_trainers(stage: NodeStage) -> None:
+    advice = Demand(request="r", mode=AskMode.SAVE, cause=Cause.REBALANCE, reason="advice", grace=90.0)
+    tells(stage, at_work(2, demand=advice))
+    stage.step()
+    assert stage.trainer.asked is None
+
+
+def test_a_drain_that_its_trainer_did_not_answer_is_not_asked_again(stage: NodeStage) -> None:
+    drained = a_demand(drain="d1", request="d1", grace=10.0, policy=WithoutCheckpoint.REFUSE)
+    tells(stage, at_work(2, demand=drained))
+    stage.trainer.starts()
+    stage.step()
+    stage.step(2, after=11.0)
+    assert stage.agent.state.refused == ("d1@f/t/2",)
+    assert (stage.trainer.asked, stage.report.drained) == (None, None)
+
+
 # A peer that is gone
 
 
@@ -186,6 +204,19 @@ def test_a_stored_part_is_not_stored_again_and_has_no_receipt(hands: Hands) -> N
     last = hands.courier.jobs[-1]
     assert isinstance(last, Ship)
     assert last.parted
+
+
+def test_a_successor_of_an_agent_that_was_killed_after_its_part_ships_it_once_more(stage: NodeStage) -> None:
+    stage.trainer.starts()
+    stage.trainer.saves(60)
+    stage.step()
+    stage.courier.parts()
+    stage.step()
+    stage.restart()
+    stage.step()
+    again = stage.courier.jobs[-1]
+    assert isinstance(again, Ship)
+    assert (again.checkpoint.step, again.parted) == (60, False)
 
 
 def leaves(hands: Hands, demand: Demand) -> None:

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from lifecycle.model.errors import LostLease
-from lifecycle.model.ids import checkpoint_prefix
+from lifecycle.model.ids import WHOLE, checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
@@ -220,6 +220,13 @@ def second_attempt(**changes: Any) -> Observed:
 
 def test_what_an_earlier_attempt_left_half_shipped_is_removed(room: Room) -> None:
     room.store.holds(place_of(1, 100), manifest=False)
+    room.upkeep().tidy(second_attempt(), UNFENCED)
+    assert room.store.objects == {}
+
+
+def test_parts_of_a_gang_that_never_became_whole_go_like_anything_torn(room: Room) -> None:
+    place = checkpoint_prefix("f", RUN, 1, 60, WHOLE)
+    room.store.objects |= {f"{place}/parts/rank-00000-ab12.json": b"{}", f"{place}/rank-00000-ab12/data": b"w"}
     room.upkeep().tidy(second_attempt(), UNFENCED)
     assert room.store.objects == {}
 

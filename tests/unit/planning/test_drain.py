@@ -215,3 +215,32 @@ def test_a_save_without_exit_is_given_up_at_the_end_of_its_grace(after: float, m
 
 def test_a_save_without_exit_never_signals() -> None:
     assert moved(an_ask(SAVE, signalled=False), a_trainee(OLD), 5.0) is Move.WAIT
+
+
+# Waiting for the other ranks of a gang
+
+
+@pytest.mark.parametrize(
+    ("ask", "until"),
+    [
+        (an_ask(), 90.0 + drain.PEERS_WITHIN),
+        (an_ask(demand={"deadline": NOW + 20}), 20.0 - drain.LAST_WORD),
+        (an_ask(demand={"futile": True}), 0.0),
+        (an_ask(SAVE), 0.0),
+        (None, 0.0),
+    ],
+)
+def test_a_rank_that_saved_as_it_was_asked_waits_for_its_peers(ask: Ask | None, until: float) -> None:
+    assert drain.waits_for_peers(ask, NOW + until - 0.1) is (until > 0)
+    assert not drain.waits_for_peers(ask, NOW + until)
+
+
+def test_a_futile_demand_ends_the_trainer_at_once() -> None:
+    asked = an_ask(demand={"deadline": NOW + 50})
+    futile = drain.tightened(asked, a_demand(futile=True, grace=0.0), a_trainee(OLD), NOW + 1)
+    assert moved(futile, a_trainee(OLD), 1.0) is Move.TERMINATE
+
+
+def test_a_checkpoint_without_a_receipt_proves_nothing_for_a_rank_that_gave_up() -> None:
+    left = drain.without_parts(a_trainee(OLD, NEW, shipped=frozenset({("step-000100", "s100")})))
+    assert left.checkpoints == (OLD,)

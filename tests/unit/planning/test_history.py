@@ -19,6 +19,7 @@ from tests.builders import (
     an_incarnation,
     training,
 )
+from tests.gang_builders import NODES, a_gang_attempt, a_gang_run, members
 
 NONE: frozenset[str] = frozenset()
 
@@ -112,3 +113,15 @@ def test_a_run_costs_what_the_machines_of_its_attempts_cost() -> None:
 def test_a_cost_that_is_not_exact_is_shown_so() -> None:
     found = run_shown(a_run(), (), (), NONE, spent=(5.0, False))
     assert (found.cost, found.cost_exact) == (5.0, False)
+
+
+def test_a_gangs_attempt_shows_how_it_ended_on_each_rank() -> None:
+    over = {"outcome": Outcome.INTERRUPTED, "cause": Cause.SPOT}
+    attempt = a_gang_attempt(members=members(r2=over), to_step=130, ended_at=NOW)
+    (shown,) = run_shown(a_gang_run(attempt), (attempt,), (), NONE, now=NOW).attempts
+    assert [(r.node, r.incarnation, r.outcome, r.cause) for r in shown.ranks] == [
+        (NODES[0], 1, None, None),
+        (NODES[1], 1, None, None),
+        (NODES[2], 1, "interrupted", "spot"),
+    ]
+    assert (shown.ended, shown.to_step) == (None, None)

@@ -14,13 +14,14 @@ from lifecycle.planning.gangs import port
 from lifecycle.planning.planner import needs_receipts
 from lifecycle.planning.ranks import LINGER
 from lifecycle.planning.settle import apply_facts, settle
-from tests.builders import NOW, a_claim, a_hold, a_notice, a_record, an_answer, but
+from tests.builders import NOW, a_claim, a_hold, a_notice, a_placement, a_record, an_answer, an_incarnation, but
 from tests.gang_builders import (
     GANG,
     NODES,
     a_gang_attempt,
     a_gang_run,
     a_gang_spec,
+    a_machine_of,
     a_whole,
     an_order_of,
     at_rest,
@@ -105,6 +106,13 @@ def test_no_rank_starts_before_every_rank_can(what: str) -> None:
     waiting = {waiting.node: waiting.what for waiting in plan.waiting}
     assert waiting[NODES[0]].startswith(f"{NODES[1]}: ")
     assert waiting[NODES[2]] == waiting[NODES[0]]
+
+
+def test_no_rank_starts_while_a_peer_has_anything_else_to_do() -> None:
+    doubtful = an_incarnation(node=NODES[1], instance="m1", tried_at=NOW - 100)
+    plan = planned(gang_rests(incarnations={(NODES[1], 1): doubtful}))
+    assert [(each.kind, each.node) for each in plan.actions] == [(Kind.ADOPT, NODES[1])]
+    assert {w.node: w.what for w in plan.waiting}[NODES[0]] == "f/t/1: its adopt"
 
 
 def test_the_other_ranks_start_with_rank_0() -> None:
@@ -261,6 +269,14 @@ def test_a_rank_that_has_ended_may_go_while_others_still_end() -> None:
     assert seen(observed, NODES[1]).attempt == but(
         observed.runs[GANG].attempt, node=NODES[1], outcome=Outcome.STOPPED, cause=Cause.OPERATOR
     )
+
+
+def test_a_second_machine_of_a_rank_that_trains_is_not_ended_before_its_last_word() -> None:
+    newer = a_machine_of(1, id="m9", incarnation=2)
+    observed = gang_trains(placements={NODES[1]: a_placement(node=NODES[1], incarnation=2)})
+    observed = but(observed, machines=(*(observed.machines or ()), newer), reports={})
+    waiting = {w.node: w.what for w in planned(observed).waiting}
+    assert waiting[NODES[1]] == "the last word of m1, whose attempt is open"
 
 
 # Another number of ranks

@@ -33,6 +33,7 @@ from tests.builders import (
     rested,
     training,
 )
+from tests.gang_builders import GANG, NODES, gang_trains
 from tests.unit.planning.reading import planned
 
 
@@ -303,3 +304,17 @@ def test_a_node_is_shown_with_the_type_and_zone_of_its_machine_or_of_its_placeme
     away = node(nothing_yet(spec, placements=placed))
     assert (away.instance_type, away.zone) == ("g5", "a")
     assert (node(nothing_yet()).instance_type, node(nothing_yet()).zone) == (None, None)
+
+
+def test_a_gangs_run_is_counted_once_and_each_node_shows_its_rank() -> None:
+    observed = gang_trains()
+    status = fleet_status(observed, planned(observed), NOW)
+    assert status.sentence == "1 training"
+    ranks = {node.node: (node.run.id, node.run.rank, node.run.ranks) for node in status.nodes if node.run}
+    assert ranks == {node: (GANG, rank, 3) for rank, node in enumerate(NODES)}
+
+
+def test_a_run_of_one_node_has_no_rank() -> None:
+    (node,) = fleet_status(training(), planned(training()), NOW).nodes
+    assert node.run is not None
+    assert (node.run.rank, node.run.ranks) == (None, None)

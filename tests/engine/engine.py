@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import yaml
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
@@ -121,17 +122,13 @@ class Engine:
         self._language.served = program
 
     def select(self, stack: str, config: Mapping[str, str] | None = None) -> None:
-        """Makes the stack if need be; later commands are about it."""
+        """Makes the stack if need be; later commands are about it. Its configuration is written, not typed."""
+        file = self.project / f"Pulumi.{stack}.yaml"
+        known = yaml.safe_load(file.read_text()) if file.exists() else {}
+        values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
+        file.write_text(yaml.safe_dump({**known, "config": {**known.get("config", {}), **values}}))
         self.checked("stack", "select", "--create", "--stack", stack)
         self.stack = stack
-        values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
-        self.checked(
-            "config",
-            "set-all",
-            "--stack",
-            stack,
-            *(f"--plaintext={name}={value}" for name, value in values.items()),
-        )
 
     def up(self, **flags: Flag) -> Ran:
         return self._ran("up", {"yes": True, "skip_preview": True, **flags})

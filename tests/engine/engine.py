@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -85,7 +86,7 @@ class Engine:
         for name in ("home/.pulumi", "state", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         if not diary:
-            (folder / "home/.pulumi/logs").touch()  # no folder, no log
+            self.no_diary()
         self.env = {
             **aws.env,
             **provider.env,
@@ -111,6 +112,12 @@ class Engine:
     def close(self) -> None:
         self._server.stop(grace=1).wait()
         self._pool.shutdown()
+
+    def no_diary(self) -> None:
+        """From now on the CLI keeps no log of its own: where its folder should be is a file."""
+        logs = self.folder / "home/.pulumi/logs"
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.touch()
 
     @property
     def client(self) -> str:

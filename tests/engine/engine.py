@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import yaml
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
@@ -84,7 +86,7 @@ class Engine:
         for name in ("home/.pulumi", "state", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         if not diary:
-            (folder / "home/.pulumi/logs").touch()  # no folder, no log
+            self.no_diary()
         self.env = {
             **aws.env,
             **provider.env,
@@ -111,6 +113,12 @@ class Engine:
         self._server.stop(grace=1).wait()
         self._pool.shutdown()
 
+    def no_diary(self) -> None:
+        """From now on the CLI keeps no log of its own: where its folder should be is a file."""
+        logs = self.folder / "home/.pulumi/logs"
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.touch()
+
     @property
     def client(self) -> str:
         """The flag by which a command that runs the program finds it."""
@@ -121,17 +129,13 @@ class Engine:
         self._language.served = program
 
     def select(self, stack: str, config: Mapping[str, str] | None = None) -> None:
-        """Makes the stack if need be; later commands are about it."""
+        """Makes the stack if need be; later commands are about it. Its configuration is written, not typed."""
+        file = self.project / f"Pulumi.{stack}.yaml"
+        known = yaml.safe_load(file.read_text()) if file.exists() else {}
+        values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
+        file.write_text(yaml.safe_dump({**known, "config": {**known.get("config", {}), **values}}))
         self.checked("stack", "select", "--create", "--stack", stack)
         self.stack = stack
-        values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
-        self.checked(
-            "config",
-            "set-all",
-            "--stack",
-            stack,
-            *(f"--plaintext={name}={value}" for name, value in values.items()),
-        )
 
     def up(self, **flags: Flag) -> Ran:
         return self._ran("up", {"yes": True, "skip_preview": True, **flags})

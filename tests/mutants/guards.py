@@ -189,8 +189,8 @@ MUTANTS = (
     mutant(
         "no second machine while an attempt is open",
         PRESENCE,
-        "if last is not None and last.open and last.node == view.node:",
-        "if False:",
+        "if last is not None and last.open and ",
+        "if last is not None and not last.open and ",
         "unit/planning/test_presence.py"
         "::test_a_machine_missing_from_the_list_is_not_made_again_before_its_attempt_is_known_as_ended",
     ),
@@ -298,13 +298,15 @@ MUTANTS = (
         COURIER,
         (
             (
-                'tuple(self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source))',
-                "tuple(StoredFile(path=p, size=f.stat().st_size, sha256=_digest(f)) for p, f in files_of(source))",
+                "        digest = self._store.put_file(_object(prefix, path), file, self._moved)\n"
+                "        return StoredFile(path=path, size=digest.size, sha256=digest.sha256)\n",
+                "        return StoredFile(path=path, size=file.stat().st_size, sha256=_digest(file))\n",
             ),
             (
                 '        self._seal(f"{prefix}/manifest.json", data)\n',
                 '        self._seal(f"{prefix}/manifest.json", data)\n'
-                '        [self._store_file(f"{prefix}/files", path, file) for path, file in files_of(source)]\n',
+                "        for path, file in files_of(job.directory / job.checkpoint.name):\n"
+                '            self._store.put_file(_object(f"{prefix}/files", path), file, self._moved)\n',
             ),
         ),
         ("unit/agent/test_courier.py::test_the_manifest_comes_last",),

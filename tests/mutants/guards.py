@@ -361,4 +361,25 @@ MUTANTS = (
         "return tuple(machines)",
         "unit/planning/test_witness.py",
     ),
+    mutant(
+        "what is put back again and again is left alone",
+        "lifecycle/planning/corrections.py",
+        "len(_lately(each, now)) >= OFTEN:",
+        "len(_lately(each, now)) > OFTEN:",
+        "unit/planning/test_contest.py::test_what_was_put_back_three_times_is_left_alone",
+    ),
+    mutant(
+        "a hook has one op id for what it is run for",
+        "lifecycle/planning/hooks.py",
+        'op_id=f"{point}-{index}-{mark}",',
+        'op_id=f"{point}-{index}-" + __import__("uuid").uuid4().hex,',
+        "unit/agent/test_hooks.py::test_the_drain_is_answered_when_its_hooks_are_over",
+    ),
+    mutant(
+        "where post_start failed nothing starts",
+        "lifecycle/planning/blocking.py",
+        "if failed is None or view.pool is None:",
+        "if True:",
+        "unit/planning/test_blocking.py::test_where_post_start_failed_nothing_starts",
+    ),
 )

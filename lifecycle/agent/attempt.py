@@ -236,7 +236,7 @@ class AttemptKeeper:
             self.fault = _WELL
             if ask is not None and ask.terminated_at is None:
                 self._trainer.withdraw(assignment.run)
-                self._remember(ask=None)
+                self._remember(ask=None, withdrawn=ask)
             return
         if ask is not None and ask.demand == demand:
             return
@@ -277,7 +277,7 @@ class AttemptKeeper:
         if move is Move.REFUSE:
             detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
             refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
-            self._remember(ask=None, refused=(*state.refused, request)[-20:], drained=refused)
+            self._remember(ask=None, withdrawn=ask, refused=(*state.refused, request)[-20:], drained=refused)
             self._journal.note("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
             return
         self._remember(ask=None, answered=(*state.answered, request)[-20:])
@@ -342,7 +342,7 @@ class AttemptKeeper:
         trainee = drain.without_parts(trainee) if target is not None else trainee
         finished, result = self._trainer.result(assignment.run)
         judged = outcome.judge(
-            self._state.ask,
+            outcome.asked(self._state, process.exit_code),
             trainee,
             exit_code=process.exit_code,
             finished=finished,
@@ -373,7 +373,9 @@ class AttemptKeeper:
         """The answer to its drain is held back while hooks are due."""
         last = hooks.last(self._state, drained)
         drained = self._state.drained if last and last.demand else drained
-        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained, last=last)
+        self._remember(
+            assignment=None, restored=False, ask=None, withdrawn=None, ended=ended, drained=drained, last=last
+        )
         self.phase, self.pid, self.step, self.fault = Phase.IDLE, None, None, _WELL
         at = f" at step {ended.step}" if ended.step is not None else ""
         self._journal.note(

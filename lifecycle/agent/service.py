@@ -18,6 +18,7 @@ from lifecycle.agent.hooks import HookKeeper
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.occasions import Occasions
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
+from lifecycle.agent.use import Accelerators, UseMeter
 from lifecycle.agent.watch import NoticeWatch
 from lifecycle.model.demand import Demand
 from lifecycle.model.errors import SteadyError
@@ -90,6 +91,7 @@ class Agent:
         self._courier, self._orphaned_now = courier, orphaned
         self._conditions = Conditions(clock)
         journal = Journal(identity.node, tracker, self._conditions, clock)
+        self._use = UseMeter(clock, Accelerators())
         self._keeper = AttemptKeeper(identity.node, trainer, courier, memory, self._conditions, journal, clock)
         self._hooks = HookKeeper(programs, memory, self._conditions, journal)
         self._occasions = Occasions(identity.instance, identity.boot, self._hooks, memory, journal)
@@ -303,6 +305,7 @@ class Agent:
             conditions=self._conditions.all(),
             hook=self._hooks.running,
             hooks=self._occasions.shown(self._last_assignment()),
+            use=self._use.look(keeper.pid, keeper.step) if assignment and assignment.watch_use else None,
         )
 
     def _last_assignment(self) -> Assignment | None:

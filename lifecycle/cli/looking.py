@@ -216,9 +216,8 @@ def _time_and_money(run: RunShown) -> str:
     from lifecycle.model.quantities import spoken
 
     lost = ", ".join(f"{spoken(seconds)} {cause}" for cause, seconds in sorted(run.lost_seconds.items())) or "none"
-    cost = (
-        f"; cost so far: {'' if run.cost_exact else '~'}${run.cost:.2f}" if run.cost or not run.cost_exact else ""
-    )
+    known = "" if run.cost_exact else "~"
+    cost = f"; cost so far: {known}${run.cost:.2f}" if run.cost or known else ""
     return f"trained for {spoken(run.training_seconds)}; time lost: {lost}{cost}"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lifecycle.specfile import SpecFile
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
+NOTICE_SUMS = "a save under a spot notice"
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
 TAKE_OVER = click.option("--take-over", is_flag=True, help="The fleet was applied from another file; take it.")
@@ -31,9 +32,12 @@ TIMEOUT = click.option(
 @pass_context
 def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
     """Show what apply would do. Changes nothing."""
-    found = _loaded(context, spec)
+    from lifecycle.specfile import load
+
+    found = load(spec)
     control = context.controls.of_spec(found.spec, read_only=True)
     _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    _warn(context, found, planned)
     _show_plan(context, planned)
     return 2 if detailed_exitcode and planned.actions else 0
 
@@ -48,7 +52,7 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
 @pass_context
 def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool, timeout: float) -> int:
     """Plan, ask, and act until every run trains or has ended."""
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
@@ -97,7 +101,7 @@ def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: b
     """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
     from lifecycle.cli.live import watch_to_the_end
 
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
         return 1
@@ -152,12 +156,23 @@ def _loaded(context: Context, path: Path) -> SpecFile:
     from lifecycle.specfile import load
 
     found = load(path)
-    for warning in found.warnings:
-        context.say(f"{warning} (warning)")
+    _warn(context, found, None)
     return found
 
 
-def _buildable(context: Context, path: Path) -> SpecFile:
+def _warn(context: Context, found: SpecFile, planned: Plan | None) -> None:
+    """The spec's own warnings, but for estimates in whose place something was measured."""
+    measured = (
+        [f"pools.{save.pool.partition('/')[2]}.checkpoint." for save in planned.saves if save.measured]
+        if planned
+        else []
+    )
+    for warning in found.warnings:
+        if not warning.path.startswith(tuple(measured)) or not warning.message.startswith(NOTICE_SUMS):
+            context.say(f"{warning} (warning)")
+
+
+def buildable(context: Context, path: Path) -> SpecFile:
     """The spec, when this version does everything that it says."""
     from lifecycle.model.errors import SpecError
     from lifecycle.planning.unbuilt import unbuilt

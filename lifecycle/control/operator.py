@@ -13,9 +13,10 @@ import msgspec
 
 from lifecycle.control.observe import observe
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
-from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.fleet import FleetSpec, Resume
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Entry, EntryKind
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     Desired,
@@ -27,9 +28,10 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import RunState, StopReason
 from lifecycle.model.world import Machine
-from lifecycle.planning import guards, holds
+from lifecycle.planning import guards, holds, rehearsing
 from lifecycle.planning.moments import utc
 from lifecycle.planning.strays import Stray, strays
+from lifecycle.planning.view import NodeView, views
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.tracker import Guard
@@ -142,6 +144,47 @@ class Operator:
     def replace(self, node: NodeName, reason: str) -> Hold:
         machine = self._machine(node)
         return self._hold(HoldKind.REPLACE, node, reason, instance=machine.id)
+
+    def rehearse(self, node: NodeName, span: float) -> Hold:
+        """Asks what trains on the node to save and exit within `span` seconds, and to go on from there.
+
+        Raises GuardRefused where that could cost it more than a moment.
+        """
+        self._declared(node)
+        with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
+            now, observed = self._clock.now(), observe(node.fleet, self._compute, self._tracker)
+            view = next(v for v in views(self._recorded(node.fleet).spec, observed, now) if v.name == node)
+            if (suspended := observed.suspended(now)) is not None:
+                raise GuardRefused(f"{node}: {holds.in_words(suspended)}", fix=f"steady unsuspend {node.fleet}")
+            self._may_rehearse(view)
+            if view.run is not None and view.attempt is not None:
+                allowed = msgspec.structs.replace(view.run, allowed=view.attempt.number + 1)
+                self._tracker.put_run(node.fleet, allowed, guard)
+            instance = view.machine.id if view.machine else None
+            reason = "whether its trainer saves and stops"
+            return self._write(
+                guard, node.fleet, HoldKind.REHEARSE, str(node), reason, instance=instance, until=now + span
+            )
+
+    def call_off(self, hold: Hold) -> int:
+        """Lifts this hold; returns whether it still stood."""
+        with self._leases.held(hold.fleet, wait=LEASE_WAIT) as guard:
+            return self._lift(hold.fleet, guard, lambda standing: standing.id == hold.id)
+
+    def proved(self, fleet: str, proof: SaveProof) -> None:
+        """Keeps what a copy of one of its pools has proven."""
+        with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            self._tracker.put_proof(fleet, proof, guard)
+
+    @staticmethod
+    def _may_rehearse(view: NodeView) -> None:
+        if view.pool is not None and view.pool.train.resume is Resume.NEVER:
+            raise GuardRefused(
+                f"{view.node}: with resume: never its next attempt would start from the beginning",
+                fix="rehearse a spec with resume: auto",
+            )
+        if not rehearsing.trains(view):
+            raise SteadyError(f"{view.node} does not train undisturbed now", fix=f"steady status {view.name.fleet}")
 
     def suspend(self, fleet: str, reason: str, until: float | None) -> Hold:
         self._recorded(fleet)

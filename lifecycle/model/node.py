@@ -57,6 +57,8 @@ class NodeState(Record, frozen=True, kw_only=True):
     started_at: float | None = None
     from_step: int | None = None
     ask: Ask | None = None
+    withdrawn: Ask | None = None
+    """The last ask of this attempt that was taken back: its trainer may have begun to follow it."""
     receipt: Receipt | None = None
     shipped: tuple[tuple[str, str], ...] = ()
     """(name, signature) of the checkpoints on this disk that have a receipt."""

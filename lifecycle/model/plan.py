@@ -187,6 +187,8 @@ class Save(Value, frozen=True, kw_only=True):
     status: Status
     message: str
     fits: bool
+    measured: bool = False
+    """A save was seen, and its seconds count in place of the spec's estimate."""
 
 
 class Plan(Value, frozen=True, kw_only=True):

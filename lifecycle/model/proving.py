@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Record, Status
 
 
@@ -13,6 +14,8 @@ class SaveOutcome(StrEnum):
     """Nothing came in time, and it was let train on."""
     FAILED = "failed"
     """It ended without the save it was asked for."""
+    NOT_RESUMED = "not resumed"
+    """It saved, and the attempt after it did not go on from there."""
 
 
 class SaveProof(Record, frozen=True, kw_only=True):
@@ -28,10 +31,17 @@ class SaveProof(Record, frozen=True, kw_only=True):
     at: float
     by: str
     run: str
+    attempt: int
     request: str
     step: int | None = None
     seconds: float | None = None
     size: int | None = None
+
+
+def measured(proof: SaveProof) -> str:
+    """The seconds of a save for people: `0.3s`, `4m`."""
+    seconds = proof.seconds or 0.0
+    return spoken(seconds) if seconds >= 10 else f"{seconds:.1f}s"
 
 
 def pool_key(node: str) -> str:

@@ -201,6 +201,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Failures in a row by cause; a newer receipt than `mark` clears them."""
     mark: tuple[int, int] | None = None
     reached: Reached | None = None
+    stale_since: float | None = None
+    """Its checkpoint is over `max_lost_work` and the save ordered did not come; until a newer one is there."""
     lost: dict[str, int] = {}
     lost_exact: bool = True
     spared: int = 0

@@ -49,7 +49,7 @@ def known(observed: Observed, spec: FleetSpec | None, now: float) -> Prices:
 
 def asked(spec: FleetSpec | None, observed: Observed) -> frozenset[Choice]:
     """All whose price this tick may need: what the spec allows, and what is there."""
-    there = {made_of(machine) for machine in observed.machines or () if machine.live}
+    there = {made_of(machine) for machine in observed.machines or ()}
     pools = spec.pools.values() if spec else ()
     return frozenset(there | {choice for pool in pools for choice in _allowed(pool)})
 

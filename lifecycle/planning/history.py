@@ -101,7 +101,10 @@ def run_shown(
 def spent(
     observed: Observed, attempts: Sequence[Attempt], claims: Iterable[Incarnation], now: float
 ) -> tuple[float, bool]:
-    """What the machines of these attempts have cost, and whether that is exact. `claims`: all of their nodes."""
+    """What the machines of these attempts have cost, and whether that is exact.
+
+    `claims`: all that their nodes ever had.
+    """
     known = {(claim.node, claim.number): claim for claim in claims} | dict(observed.incarnations)
     machines = {(machine.node, machine.incarnation): machine for machine in observed.machines or () if machine.live}
     keys = {(attempt.node, attempt.incarnation) for attempt in attempts} & known.keys()

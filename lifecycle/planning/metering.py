@@ -16,6 +16,7 @@ import msgspec
 from lifecycle.model.ids import NodeName
 from lifecycle.model.money import Ledger, Meter, Price
 from lifecycle.model.records import Incarnation
+from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import cost
 
@@ -79,21 +80,23 @@ def _run(claim: Incarnation, machine: Machine | None, prices: cost.Prices, now: 
     if machine is None:
         ended = meter.since is not None and claim.ended_at is not None
         return _replace(claim, meter=_stopped(meter, claim.ended_at or now)) if ended else claim
-    meter = _rated(meter, prices.of(cost.made_of(machine)), now)
+    price = prices.of(cost.made_of(machine))
+    if price is not None and meter.rate is None:
+        meter = _replace(meter, rate=price.dollars)
+    if machine.state is InstanceState.PENDING:
+        return _replace(claim, meter=meter)
     if cost.on(machine):
-        return _replace(claim, meter=_running(meter, machine.launched_at))
+        return _replace(claim, meter=_moved(_running(meter, machine.launched_at), price, now))
     if meter.since is None and not meter.spent:
         meter = _replace(meter, since=machine.launched_at)  # it came and went between two looks
     return _replace(claim, meter=_stopped(meter, claim.ended_at or machine.ended_at or now))
 
 
-def _rated(meter: Meter, price: Price | None, now: float) -> Meter:
-    """By the price that is known now: for all of its time when none was, from now on when it has moved."""
-    if price is None:
+def _moved(meter: Meter, price: Price | None, now: float) -> Meter:
+    """A price that has moved counts from now on."""
+    if price is None or meter.rate is None or meter.since is None:
         return meter
-    if meter.rate is None:
-        return _replace(meter, rate=price.dollars)
-    if meter.since is None or abs(price.dollars - meter.rate) <= MOVED * meter.rate:
+    if abs(price.dollars - meter.rate) <= MOVED * meter.rate:
         return meter
     return _replace(_stopped(meter, now), since=max(meter.since, now), rate=price.dollars)
 

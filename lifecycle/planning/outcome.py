@@ -30,6 +30,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     spared: int
 
 
+def asked(state: NodeState, exit_code: int | None) -> Ask | None:
+    """The ask that an end answers. Who leaves without a fault after one was taken back is leaving for that one."""
+    return state.ask or (state.withdrawn if exit_code == 0 else None)
+
+
 def judge(
     ask: Ask | None,
     trainee: Trainee,

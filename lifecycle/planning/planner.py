@@ -22,6 +22,7 @@ from lifecycle.planning import (
     presence,
     proving,
     ranks,
+    rehearsing,
     shared,
     training,
 )
@@ -46,6 +47,7 @@ RULES = (
     ranks.stranded,
     presence.leaving,
     blocking.barred,
+    rehearsing.rehearsed,
     training.another,
     training.running,
     ranks.idle,

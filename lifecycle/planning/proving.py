@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.fleet import FleetSpec, Market, Pool
+import msgspec
+
+from lifecycle.model.fleet import FleetSpec, Market, Pool, Resume
 from lifecycle.model.notice import NoticeArithmetic
 from lifecycle.model.plan import Save
-from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key, proven
-from lifecycle.model.quantities import spoken
+from lifecycle.model.proving import SaveOutcome, SaveProof, measured, pool_key, proven
 from lifecycle.model.records import Attempt, Condition, DrainOutcome, Ended, HoldKind, Outcome, Report, Status
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint
 from lifecycle.planning.moments import utc
+
+NOT_RESUMED = SaveOutcome.NOT_RESUMED
+_HOW = {
+    SaveOutcome.REFUSED: "nothing came in time",
+    SaveOutcome.FAILED: "it ended without a save",
+    SaveOutcome.NOT_RESUMED: "it saved, but the next attempt did not go on from there",
+}
+_replace = msgspec.structs.replace
 
 
 def proofs(observed: Observed) -> tuple[SaveProof, ...]:
@@ -23,7 +32,36 @@ def proofs(observed: Observed) -> tuple[SaveProof, ...]:
             known = newest.get(proof.pool) or observed.proofs.get(proof.pool)
             if known is None or proof.at > known.at:
                 newest[proof.pool] = proof
+    newest |= {p.pool: _replace(p, outcome=NOT_RESUMED) for p in observed.proofs.values() if _refuted(observed, p)}
     return tuple(newest.values())
+
+
+def _refuted(observed: Observed, proof: SaveProof) -> bool:
+    """Whether the attempt after a save shows that it was of no use."""
+    after = _attempt(observed, proof.run, proof.attempt + 1)
+    if proof.outcome is not SaveOutcome.SAVED or after is None or after.started_at is None:
+        return False
+    if after.fingerprint != proof.fingerprint or _starts_afresh(observed, proof.pool):
+        return False
+    return unused(proof, after, reached(observed, after))
+
+
+def unused(proof: SaveProof, after: Attempt, step: int | None) -> bool:
+    """Whether the next attempt began before a save, or its trainer began from the start all the same."""
+    return after.from_step != proof.step or (step is not None and step < (proof.step or 0))
+
+
+def reached(observed: Observed, attempt: Attempt) -> int | None:
+    """How far an attempt is by its agent's word."""
+    report = observed.reports.get(attempt.node)
+    here = report is not None and (report.run, report.attempt) == (attempt.run, attempt.number)
+    return report.step if report and here else attempt.to_step
+
+
+def _starts_afresh(observed: Observed, key: str) -> bool:
+    """Whether the pool says that every attempt begins from the start."""
+    pool = observed.record.spec.pools.get(key.partition("/")[2]) if observed.record else None
+    return pool is None or pool.train.resume is Resume.NEVER
 
 
 def _told(observed: Observed, report: Report) -> Iterator[SaveProof]:
@@ -40,6 +78,7 @@ def _told(observed: Observed, report: Report) -> Iterator[SaveProof]:
             at=drained.at,
             by=_asker(observed, drained.drain, "operator"),
             run=attempt.run,
+            attempt=attempt.number,
             request=drained.drain,
             step=drained.step,
         )
@@ -68,6 +107,7 @@ def _of_an_end(observed: Observed, node: str, ended: Ended, attempt: Attempt) ->
         at=ended.at,
         by=_asker(observed, request, ended.cause or ""),
         run=ended.run,
+        attempt=ended.attempt,
         request=request,
         step=saved.step if saved else ended.step,
         seconds=round(saved.at - ended.asked_at, 3) if saved else None,
@@ -90,7 +130,7 @@ def condition(key: str, pool: Pool, observed: Observed) -> Condition:
     return Condition(
         type="CheckpointOnStop",
         status=status,
-        reason="NotSeen" if status is Status.UNKNOWN or proof is None else proof.outcome.capitalize(),
+        reason="NotSeen" if status is Status.UNKNOWN or proof is None else proof.outcome.title().replace(" ", ""),
         message=_message(proof, status),
         since=applied if status is Status.UNKNOWN or proof is None else proof.at,
     )
@@ -110,7 +150,13 @@ def _save(key: str, pool: Pool, observed: Observed) -> Save:
     known = condition(key, pool, observed)
     seen = observed.proofs.get(key) if known.status is Status.TRUE else None
     sums = NoticeArithmetic.of(pool.checkpoint, seen)
-    return Save(pool=key, status=known.status, message=f"{known.message}; {sums.sentence()}", fits=sums.fits)
+    return Save(
+        pool=key,
+        status=known.status,
+        message=f"{known.message}; {sums.sentence()}",
+        fits=sums.fits,
+        measured=sums.measured,
+    )
 
 
 def _message(proof: SaveProof | None, status: Status) -> str:
@@ -119,6 +165,5 @@ def _message(proof: SaveProof | None, status: Status) -> str:
         return f"its trainer has not been seen to save when asked to stop{earlier}; `steady rehearse SPEC` tries it"
     when = f"({proof.by}, {utc(proof.at)})"
     if status is Status.TRUE:
-        return f"saved {proof.size or 0:,} bytes in {spoken(proof.seconds or 0.0)} {when}"
-    how = "nothing came in time" if proof.outcome is SaveOutcome.REFUSED else "it ended without a save"
-    return f"asked to save and stop, {how} {when}"
+        return f"saved {proof.size or 0:,} bytes in {measured(proof)} {when}"
+    return f"asked to save and stop, {_HOW[proof.outcome]} {when}"

@@ -29,7 +29,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, corrections, gangs, holds, metering, proving
+from lifecycle.planning import capacity, corrections, gangs, holds, metering, proving, staleness
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -57,10 +57,10 @@ def settle(observed: Observed, now: float) -> Facts:
     live = frozenset(machine.id for machine in observed.machines if machine.live)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
-        settled = _settle_run(observed, machines, run, now)
+        settled = staleness.marked(observed, _settle_run(observed, machines, run, now), now)
         if settled != run:
             runs.append(settled)
-            entries += _told(run, settled, now)
+            entries += [*_told(run, settled, now), *staleness.told(run, settled, now)]
             if settled.attempt is not None and settled.attempt != run.attempt:
                 attempts.append(settled.attempt)
     return Facts(

@@ -12,7 +12,8 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import budget, contest, holds, proving, shared
+from lifecycle.planning import budget, contest, holds, proving, shared, staleness
+from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
@@ -203,7 +204,8 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
         if drift.node == view.node:
             what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
             found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
-    return (*found, *_health(view, observed, now), *contest.conditions(view), *_held(view))
+    found += [*_health(view, observed, now), *staleness.conditions(view, now), *contest.conditions(view)]
+    return (*found, *_held(view))
 
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
@@ -232,8 +234,15 @@ def _resting(view: NodeView) -> list[Condition]:
     if view.wanted.reason is not StopReason.IDLE:
         return []
     why = view.idle or "it was idle (budget.idle_stop)"
-    what = f"{why}: saved and stopped; `steady start {view.node}` brings it back"
+    what = f"{why}: saved and stopped; {_way_back(view)} brings it back"
     return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
+
+
+def _way_back(view: NodeView) -> str:
+    if view.run is not None and view.run.state is RunState.COMPLETED:
+        return "another `train.run` in the spec"
+    resume = "" if view.verdict.kind is VerdictKind.GO else " --resume"
+    return f"`steady start {view.node}{resume}`"
 
 
 def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:

@@ -129,6 +129,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def policy(self) -> WithoutCheckpoint:
+        if self.hold is not None and self.hold.kind is HoldKind.REHEARSE:
+            return WithoutCheckpoint.REFUSE
         if self.loss_allowed:
             return WithoutCheckpoint.FORCE
         if self.pool is not None:

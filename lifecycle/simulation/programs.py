@@ -22,7 +22,7 @@ class SimulatedPrograms:
         at = self._started.get((op_id, tried))
         return None if at is None else ProcessState(pid=NO_PROCESS, alive=False, started_at=at, exit_code=0)
 
-    def terminate(self, op_id: str) -> None:
+    def terminate(self, op_id: str, pid: int) -> None:
         """Nothing of it runs any more."""
 
     kill = terminate

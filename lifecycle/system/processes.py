@@ -88,6 +88,26 @@ def descendants(pid: int) -> list[int]:
         return []
 
 
+def cpu_seconds(root: int) -> float | None:
+    """CPU time of a process and its descendants, those included that ended and were waited for.
+
+    None when the root is gone.
+    """
+    try:
+        tree = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return None
+    return sum(_spent(process) for process in tree)
+
+
+def _spent(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
 def send(pid: int, number: signal.Signals) -> bool:
     """Sends one signal to one process. False when it is gone already."""
     try:

@@ -20,6 +20,7 @@ from lifecycle.model.records import (
     SpecRecord,
 )
 from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.world import Observed
 from tests.builders import (
     NODE,
     NOW,
@@ -27,6 +28,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_proof,
     a_report,
     a_run,
     a_spec,
@@ -359,6 +361,49 @@ def test_no_loss_is_allowed_of_what_does_not_live(room: Room, instance: str) -> 
     room.is_as(training(machines=(a_machine(id="m0", state=InstanceState.TERMINATED), a_machine())))
     with room.unchanged(), pytest.raises(SteadyError, match=f"{instance} is no live machine of f"):
         room.operator().allow_loss("f", instance, "x")
+
+
+# ---- a rehearsal ---------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_is_a_hold_on_the_machine_that_trains(room: Room) -> None:
+    room.is_as(training())
+    hold = room.operator().rehearse(HERE, 600)
+    assert room.seen().holds == (hold,)
+    assert (hold.kind, hold.node, hold.instance, hold.until) == (HoldKind.REHEARSE, NODE, "m1", NOW + 600)
+
+
+def test_the_attempt_after_a_rehearsal_needs_no_person(room: Room) -> None:
+    room.is_as(training(a_spec(train={"resume": "manual"})))
+    room.operator().rehearse(HERE, 600)
+    assert room.seen().runs[RUN].allowed == 2
+
+
+@pytest.mark.parametrize(
+    ("observed", "why"),
+    [
+        (training(a_spec(train={"resume": "never"})), "would start from the beginning"),
+        (training(holds=(a_hold(HoldKind.SUSPEND, node=None),)), "suspend by somebody"),
+        (training(reports={NODE: an_idle_report()}), "does not train undisturbed"),
+        (training(holds=(a_hold(HoldKind.STOP),)), "does not train undisturbed"),
+    ],
+    ids=["it would start over", "suspended", "idle", "held"],
+)
+def test_what_could_cost_more_than_a_moment_is_not_rehearsed(room: Room, observed: Observed, why: str) -> None:
+    room.is_as(observed)
+    with room.unchanged(), pytest.raises(SteadyError, match=why):
+        room.operator().rehearse(HERE, 600)
+
+
+def test_a_rehearsal_is_called_off_once(room: Room) -> None:
+    room.is_as(training())
+    hold = room.operator().rehearse(HERE, 600)
+    assert [room.operator().call_off(hold), room.operator().call_off(hold)] == [1, 0]
+
+
+def test_what_a_copy_proved_is_kept_for_the_fleet(room: Room) -> None:
+    room.operator().proved("f", a_proof())
+    assert room.seen().proofs == {"f/t": a_proof()}
 
 
 # ---- strays --------------------------------------------------------------------------------------

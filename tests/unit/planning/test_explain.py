@@ -164,8 +164,8 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
         ],
         "waiting": [{"node": "f/t/3", "what": "its agent to be ready", "until": NOW}],
         "saves": [
-            {"pool": "f/s", "status": "Unknown", "message": "never tried", "fits": True},
-            {"pool": "f/t", "status": "True", "message": "saved in 3s", "fits": True},
+            {"pool": "f/s", "status": "Unknown", "message": "never tried", "fits": True, "measured": False},
+            {"pool": "f/t", "status": "True", "message": "saved in 3s", "fits": True, "measured": False},
         ],
         "summary": explain.summary(PLAN),
     }

@@ -196,3 +196,11 @@ def test_an_end_tells_who_asked_for_it_and_when(mode: AskMode, told: bool) -> No
 )
 def test_what_an_end_left_behind_in_words(changes: dict[str, Any], words: str) -> None:
     assert outcome.in_words(an_end(**changes)) == words
+
+
+@pytest.mark.parametrize(("code", "counts"), [(0, True), (1, False), (None, False)])
+def test_who_leaves_in_peace_after_an_ask_was_taken_back_leaves_for_that_one(
+    code: int | None, counts: bool
+) -> None:
+    state = NodeState(assignment=an_assignment(), withdrawn=an_ask())
+    assert (outcome.asked(state, code) == an_ask()) is counts

@@ -148,7 +148,7 @@ def test_proofs_are_kept_by_pool() -> None:
             (
                 "True",
                 "Saved",
-                "saved 1,000 bytes in 3s (operator, 2027-01-15 07:59 UTC)",
+                "saved 1,000 bytes in 3.0s (operator, 2027-01-15 07:59 UTC)",
             ),
         ),
         (

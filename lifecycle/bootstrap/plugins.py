@@ -1,12 +1,18 @@
-"""Providers that other packages register. Whatever is wrong with one is said in one line, with its fix."""
+"""Providers that other packages register. Whatever is wrong with one is said in one line, with its fix.
+
+What a stranger's code raises beside our errors tells nothing of machines: it is Unreadable, and a tick goes on so.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
-from lifecycle.model.errors import SteadyError
+from lifecycle.model.errors import SteadyError, Unreadable
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.provider import CONTRACT, GROUP, Ground, Open, Provider
 from lifecycle.ports.provisioner import Provisioner
@@ -26,7 +32,36 @@ def opened(name: str, ground: Ground) -> Provider:
     missing = [*_missing(provider.compute, Compute), *_missing(provider.provisioner, Provisioner)]
     if missing:
         raise _broken(point, f"it has no {', '.join(missing)}")
-    return provider
+    return replace(
+        provider,
+        compute=cast(Compute, _Sheltered(provider.compute, point)),
+        provisioner=cast(Provisioner, _Sheltered(provider.provisioner, point)),
+    )
+
+
+class _Sheltered:
+    """A port as a stranger implements it, each call made safe."""
+
+    def __init__(self, part: Any, point: EntryPoint) -> None:
+        self._part, self._point = part, point
+
+    def __getattr__(self, name: str) -> Any:
+        found: Callable[..., Any] = getattr(self._part, name)
+
+        @functools.wraps(found)
+        def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                return found(*arguments, **named)
+            except SteadyError:
+                raise
+            except Exception as error:
+                raise self._unknown(name, error) from _shown(error)
+
+        return call
+
+    def _unknown(self, name: str, error: Exception) -> Unreadable:
+        what = f"provider {self._point.name} fails in {name}: {type(error).__name__}: {_line(error)}"
+        return Unreadable(what, fix=_mend(self._point))
 
 
 def _registered(name: str) -> EntryPoint:
@@ -50,12 +85,15 @@ def _of(point: EntryPoint) -> Open:
         except SteadyError:
             raise
         except Exception as error:
-            if os.environ.get("STEADY_DEBUG") == "1":
-                raise
-            raise _broken(point, f"{type(error).__name__}: {_line(error)}") from None
+            raise _broken(point, f"{type(error).__name__}: {_line(error)}") from _shown(error)
         return found
 
     return call
+
+
+def _shown(error: Exception) -> Exception | None:
+    """Where it failed, for who asked for tracebacks."""
+    return error if os.environ.get("STEADY_DEBUG") == "1" else None
 
 
 def _line(error: Exception) -> str:
@@ -65,8 +103,12 @@ def _line(error: Exception) -> str:
 def _broken(point: EntryPoint, why: str) -> SteadyError:
     return SteadyError(
         f"provider {point.name} ({point.value}) cannot be used: {why}",
-        fix=f"mend or upgrade {_package(point)}; STEADY_DEBUG=1 shows where it fails",
+        fix=_mend(point),
     )
+
+
+def _mend(point: EntryPoint) -> str:
+    return f"mend or upgrade {_package(point)}; STEADY_DEBUG=1 shows where it fails"
 
 
 def _package(point: EntryPoint) -> str:

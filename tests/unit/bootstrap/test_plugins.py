@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from lifecycle.bootstrap.plugins import opened
-from lifecycle.model.errors import SteadyError
+from lifecycle.model.errors import GuardRefused, SteadyError, Unreadable
 from lifecycle.ports.provider import Ground
+from tests.builders import a_machine
 from tests.doubles.packages import example, installed
 
 Register = Callable[..., None]
@@ -100,6 +101,27 @@ def test_a_provider_of_another_contract_is_refused(register: Register, tmp_path:
     told = refused(tmp_path)
     assert told.what == "provider moon keeps to contract 2, this steady to contract 1"
     assert "lunar 1.0" in told.fix
+
+
+FAILING = """
+from lifecycle.model.errors import GuardRefused
+from lifecycle.ports.provider import Provider
+class Failing:
+    def machines(self, fleet): return {}["one\\ntwo"]
+    def power_off(self, machine): raise GuardRefused("never", fix="wait")
+    power_on = end_stray = label = converge = differences = share = dismantle = machines
+def opened(ground): return Provider(name="moon", compute=Failing(), provisioner=Failing())
+"""
+
+
+def test_what_it_raises_in_a_call_is_unknown_and_not_a_bug_of_ours(register: Register, tmp_path: Path) -> None:
+    register(FAILING)
+    provider = opened("moon", ground(tmp_path))
+    for call in (provider.compute.machines, provider.provisioner.share):
+        with pytest.raises(Unreadable, match=r"^provider moon fails in (machines|share): KeyError: .*two'$"):
+            call("f")
+    with pytest.raises(GuardRefused, match="never"):
+        provider.compute.power_off(a_machine())
 
 
 def test_two_packages_with_one_name_are_refused(register: Register, tmp_path: Path) -> None:

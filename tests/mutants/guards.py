@@ -382,4 +382,25 @@ MUTANTS = (
         "if True:",
         "unit/planning/test_blocking.py::test_where_post_start_failed_nothing_starts",
     ),
+    mutant(
+        "no machine is made beyond a budget per hour",
+        "lifecycle/planning/budget.py",
+        "if after is None or after > account.limit + _PENNY:",
+        "if after is None:",
+        "unit/planning/test_budget.py::test_of_the_nodes_of_a_pool_so_many_are_made_as_it_can_pay",
+    ),
+    mutant(
+        "a price that is not known passes no budget per hour",
+        "lifecycle/planning/budget.py",
+        "if after is None or after > account.limit + _PENNY:",
+        "if after is not None and after > account.limit + _PENNY:",
+        "unit/planning/test_budget.py::test_a_price_that_is_not_known_is_refused_under_a_budget_per_hour",
+    ),
+    mutant(
+        "without money nothing starts",
+        "lifecycle/planning/budget.py",
+        "if account is None or not account.exhausted:",
+        "if True:",
+        "unit/planning/test_budget.py::test_nothing_starts_without_money_and_the_refusal_says_how_to_go_on",
+    ),
 )

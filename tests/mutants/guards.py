@@ -11,6 +11,7 @@ EXECUTE, OPERATOR = "lifecycle/control/execute.py", "lifecycle/control/operator.
 PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
 SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
 GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
+PAPER = "tests/example_provider/paper.py"
 TRACKER, COURIER = "lifecycle/tracker/controller.py", "lifecycle/agent/courier.py"
 
 
@@ -402,5 +403,33 @@ MUTANTS = (
         "if account is None or not account.exhausted:",
         "if True:",
         "unit/planning/test_budget.py::test_nothing_starts_without_money_and_the_refusal_says_how_to_go_on",
+    ),
+    mutant(
+        "the contract sees a list that is empty where it is unreadable",
+        PAPER,
+        'raise Unreadable(f"a sheet cannot be read: {error}", fix=f"look into {self._folder}") from None',
+        "found = []",
+        "contracts/test_provider.py::TestPaper::test_what_cannot_be_listed_is_unreadable_and_never_an_empty_list",
+    ),
+    mutant(
+        "the contract sees an incarnation that is made twice",
+        PAPER,
+        "os.link(beside, self._path(placement.node, number))",
+        "os.link(beside, self._folder / machine.id)",
+        "contracts/test_provider.py::TestPaper::test_one_incarnation_is_one_machine_however_often_it_is_asked_for",
+    ),
+    mutant(
+        "the contract sees a tag that is missing",
+        PAPER,
+        "tags={**tags.of_fleet(self._owner(), node.fleet), **tags.worn(node, number)},",
+        "tags=tags.identity(self._owner(), node, number),",
+        "contracts/test_provider.py::TestPaper::test_it_carries_every_tag_the_first_time_that_it_is_seen",
+    ),
+    mutant(
+        "the contract sees a spot machine that is stopped",
+        PAPER,
+        "if (now := self._now(machine)).market is Market.SPOT:",
+        "if (now := self._now(machine)).market is None:",
+        "contracts/test_provider.py::TestPaper::test_a_spot_machine_refuses_to_be_stopped",
     ),
 )

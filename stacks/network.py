@@ -1,4 +1,5 @@
-"""A fleet's security group: nothing comes in. Yours instead, where the spec names some."""
+"""A fleet's security group: nothing comes in, but from each other where ranks train together. Yours instead, where
+the spec names some."""
 
 from __future__ import annotations
 
@@ -9,7 +10,15 @@ import pulumi
 from pulumi_aws import ec2
 
 from lifecycle.model import tags
-from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.fleet import FleetSpec, Mode
+
+_FROM_EACH_OTHER = {
+    "protocol": "-1",
+    "from_port": 0,
+    "to_port": 0,
+    "self": True,
+    "description": "Ranks of a gang",
+}
 
 
 class Network(NamedTuple):
@@ -26,10 +35,11 @@ def declare(spec: FleetSpec, owner: str) -> Network:
     """
     if spec.aws.security_groups:
         return Network(spec.aws.security_groups, ())
+    gangs = any(pool.mode is Mode.GANG for pool in spec.pools.values())
     group = ec2.SecurityGroup(
         "nodes",
         description=f"Nodes of the fleet {spec.fleet}: nothing comes in",
-        ingress=[],
+        ingress=[_FROM_EACH_OTHER] if gangs else [],
         egress=[
             {
                 "protocol": "-1",

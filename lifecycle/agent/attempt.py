@@ -315,6 +315,7 @@ class AttemptKeeper:
                 request=ask.demand.request if ask and answers else None,
                 rank=_rank(assignment),
                 count=assignment.count,
+                parted=target == self._pace.parted,
             )
         )
 
@@ -333,10 +334,11 @@ class AttemptKeeper:
         if self._swept != (assignment.run, assignment.attempt):
             self._trainer.kill(assignment)
             self._swept = (assignment.run, assignment.attempt)
+            self._pace.once_more()
             return  # look once more: what it wrote last counts
         target, busy = drain.unshipped(trainee), self._courier.current is not None
-        in_vain = target == self._pace.parted and not drain.waits_for_peers(self._state.ask, now)
-        if busy or (target is not None and not in_vain):
+        given_up = self._pace.alone_with(target) and not drain.waits_for_peers(self._state.ask, now)
+        if busy or (target is not None and not given_up):
             self._ship(assignment, trainee, now)
             return
         trainee = drain.without_parts(trainee) if target is not None else trainee

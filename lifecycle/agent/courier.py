@@ -48,6 +48,8 @@ class Ship(msgspec.Struct, frozen=True, kw_only=True):
     rank: int | None = None
     """Of a gang of `count`: only this rank's part lies here."""
     count: int = 1
+    parted: bool = False
+    """That part is stored already; only the others' are looked for."""
 
 
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,14 +168,13 @@ class Courier:
         return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
 
     def _ship_part(self, job: Ship, rank: int) -> Shipped | Parted:
-        """This rank's part, unless it is there, then the whole, when all parts are."""
+        """This rank's part first, then the whole, when all parts are there."""
         prefix, place = _prefix(job, WHOLE), wholes.place_of(rank, _mark(job))
-        present = wholes.parts_of(self._store, prefix)
-        if wholes.part_key(prefix, place) not in present.values():
+        if not job.parted:
             files = self._store_files(job, f"{prefix}/{place}")
             part = Part(rank=rank, node=job.node, name=job.checkpoint.name, place=place, files=files)
             wholes.put_part(self._store, prefix, part)
-            present = wholes.parts_of(self._store, prefix)
+        present = wholes.parts_of(self._store, prefix)
         if len(present) < job.count:
             return Parted(job=job)
         keys = [key for _, key in sorted(present.items())]

@@ -17,6 +17,7 @@ class Pace:
     def __init__(self) -> None:
         self._failures, self._retry_at, self._parted_at = 0, 0.0, 0.0
         self.parted: LocalCheckpoint | None = None
+        self._looked = False
 
     def at_once(self) -> None:
         self._retry_at = 0.0
@@ -29,7 +30,15 @@ class Pace:
         self._failures += 1
 
     def stored_a_part(self, checkpoint: LocalCheckpoint, now: float) -> None:
-        self.parted, self._parted_at = checkpoint, now
+        self.parted, self._parted_at, self._looked = checkpoint, now, True
+
+    def once_more(self) -> None:
+        """Nothing is added on this disk from now on: the others' parts are looked for at least once again."""
+        self._parted_at, self._looked = 0.0, False
+
+    def alone_with(self, checkpoint: LocalCheckpoint | None) -> bool:
+        """Whether the parts of others were missing when they were looked for since."""
+        return checkpoint is not None and checkpoint == self.parted and self._looked
 
     def due(self, now: float, target: LocalCheckpoint | None = None, *, waited_for: bool = False) -> bool:
         """Whether a transfer, of `target` or of a resume point, may begin."""

@@ -14,6 +14,7 @@ import msgspec
 
 from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.courier import Courier
+from lifecycle.agent.foreign import ForeignWatch
 from lifecycle.agent.hooks import HookKeeper
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.occasions import Occasions
@@ -103,6 +104,7 @@ class Agent:
         self._read_every, self._read_at = read_every, clock.monotonic()
         self._power, self._kept, self._abandoned, self._left = power, False, False, False
         self._journal = journal
+        self._foreign = ForeignWatch(trainer.intruders, self._conditions, clock)
 
     @property
     def state(self) -> NodeState:
@@ -150,6 +152,7 @@ class Agent:
                 self._stand_by(around, now)
             self._answer_drain(around, now)
         self._send_receipts()
+        self._foreign.look(self.state.assignment)
         self._memory.save()
         self._tell(now)
         self._see_to_power(around, now)

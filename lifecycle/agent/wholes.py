@@ -23,10 +23,6 @@ def place_of(rank: int, mark: str) -> str:
     return f"rank-{rank:05d}-{mark}"
 
 
-def part_key(prefix: str, place: str) -> str:
-    return f"{prefix}/parts/{place}.json"
-
-
 def parts_of(store: ObjectStore, prefix: str) -> Mapping[int, str]:
     """The keys of the parts that are there, by rank; of a rank that saved the step twice, the last."""
     keys = store.keys(f"{prefix}/parts/")
@@ -35,7 +31,7 @@ def parts_of(store: ObjectStore, prefix: str) -> Mapping[int, str]:
 
 def put_part(store: ObjectStore, prefix: str, part: Part) -> None:
     """Says that the part is complete. An equal one left by a killed predecessor is fine."""
-    key, data = part_key(prefix, part.place), encode(part)
+    key, data = f"{prefix}/parts/{part.place}.json", encode(part)
     try:
         store.put_new(key, data)
     except Conflict:

@@ -54,7 +54,7 @@ class Site:
 
     def seen(self, fleet: str) -> Observed:
         """The fleet's machines, known by our own records, with all else that is known. Raises Unreadable."""
-        observed = observe(fleet, self.compute, self.tracker)
+        observed = observe(fleet, self.compute, self.tracker, self.clock.now())
         if observed.machines is None:
             raise Unreadable(f"{fleet}: the machines cannot be read: {observed.unreadable}", fix="try again")
         return observed

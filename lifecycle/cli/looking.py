@@ -105,19 +105,32 @@ def why(context: Context, node: str, limit: int) -> int:
 
     name = NodeName.parse(node)
     control = context.controls.of_fleet(name.fleet, read_only=True)
-    entries = control.tracker.entries(name.fleet, str(name), limit)
+    nodes = _trained_with(control, name.fleet, str(name))
+    entries = _entries(control, name.fleet, nodes, limit)
     if not entries:
         raise SteadyError(f"nothing is recorded of {name}", fix=f"steady status {name.fleet}")
     if context.json:
         context.document({"node": str(name), "entries": list(entries)})
         return 0
-    for entry in _told(entries):
+    for entry in _told(entries, named=len(nodes) > 1):
         context.show(entry)
     _why_now(context, control, name.fleet, str(name))
     return 0
 
 
-def _told(entries: tuple[Entry, ...]) -> list[str]:
+def _trained_with(control: Control, fleet: str, node: str) -> tuple[str, ...]:
+    """The nodes of its gang; a node of its own alone."""
+    runs = [run for run in control.tracker.observe(fleet).runs.values() if node in run.nodes]
+    return max(runs, key=lambda run: run.since).nodes if runs else (node,)
+
+
+def _entries(control: Control, fleet: str, nodes: tuple[str, ...], limit: int) -> tuple[Entry, ...]:
+    """The last entries about any of these nodes, in the order in which they were written."""
+    found = [place for node in nodes for place in control.tracker.news(fleet, node=node, limit=limit)]
+    return tuple(entry for _, entry in sorted(found, key=lambda told: told[0])[-limit:])
+
+
+def _told(entries: tuple[Entry, ...], *, named: bool = False) -> list[str]:
     """One line per action: an intent and its outcome are told together. Below a hook, its last lines."""
     from lifecycle.model.journal import EntryKind
 
@@ -130,7 +143,8 @@ def _told(entries: tuple[Entry, ...]) -> list[str]:
         result = "the controller was cut off here" if entry in unfinished else entry.result
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
         parts = [part for part in (entry.cause, entry.evidence, entry.what, result) if part]
-        lines.append(f"{when}  {' → '.join(parts)}")
+        where = f"{entry.node}  " if named else ""
+        lines.append(f"{when}  {where}{' → '.join(parts)}")
         lines += [f"    | {said}" for said in entry.output.strip().splitlines()[-LAST_LINES:]]
     return lines
 
@@ -207,7 +221,9 @@ def _print_history(context: Context, run: RunShown) -> None:
         ended = f"{attempt.outcome or 'under way'}{f' by {attempt.cause}' if attempt.cause else ''}"
         again = f", {attempt.lost_steps} of them again" if attempt.lost_steps else ""
         detail = f" [{attempt.detail}]" if attempt.detail else ""
-        where = f"{attempt.node} (incarnation {attempt.incarnation}, {attempt.market})"
+        trained = attempt.ranks or (attempt,)
+        machines = ", ".join(f"{each.node} (incarnation {each.incarnation})" for each in trained)
+        where = f"{machines}, {attempt.market}"
         context.show(f"  attempt {attempt.attempt} on {where}: {ended}, {steps}{again}{saved}{detail}")
 
 

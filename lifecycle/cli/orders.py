@@ -193,9 +193,9 @@ def suspend(context: Context, fleet: str, reason: str, until: str | None) -> int
 @global_options
 @pass_context
 def unsuspend(context: Context, fleet: str) -> int:
-    """Act again."""
+    """Act again, and count the launches of the hour anew."""
     lifted = context.controls.of_fleet(fleet).operator.unsuspend(fleet)
-    context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended'}")
+    context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended; the breaker counts anew'}")
     return 0
 
 

@@ -141,6 +141,7 @@ def _copy(context: Context, found: SpecFile, pool: str, timeout: float) -> Itera
     """One node of this pool that trains, under a name and in a state directory of its own; gone afterwards."""
     from lifecycle.bootstrap.controller import local
     from lifecycle.model.ids import NodeName
+    from lifecycle.planning.adoption import Consent
     from lifecycle.planning.rehearsing import throwaway
 
     spec = throwaway(found.spec, pool)
@@ -148,7 +149,7 @@ def _copy(context: Context, found: SpecFile, pool: str, timeout: float) -> Itera
     with TemporaryDirectory(prefix="steady-rehearsal-", ignore_cleanup_errors=True) as folder:
         control = local(Path(folder))
         context.say(f"{node}: a copy is made to try it on; nothing of {found.spec.fleet} is touched")
-        control.operator.adopt(spec, "", found.source.absolute(), allow_empty=False, take_over=False)
+        control.operator.adopt(spec, "", found.source.absolute(), Consent())
         try:
             control.controller.until(spec.fleet, lambda t: _begun(t, node), timeout=timeout)
             yield control, node

@@ -73,7 +73,7 @@ def _node_row(node: NodeStatus) -> tuple[str, ...]:
     state = node.state if node.instance or node.state != "stopped" else "stopped (no machine)"
     return (
         state,
-        _styled(run.state) if run else "-",
+        (_styled(run.state) + (f", rank {run.rank} of {run.ranks}" if run.ranks else "")) if run else "-",
         str(run.step) if run and run.step is not None else "-",
         f"step {saved.step}, {spoken(saved.age_seconds)} ago" if saved else "-",
         str(run.lost_steps) if run else "-",

@@ -17,7 +17,7 @@ from lifecycle.model import plan as steps
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Action, Facts, Plan
-from lifecycle.model.records import Incarnation, Placement, Shortage
+from lifecycle.model.records import Desired, Incarnation, Placement, Shortage
 from lifecycle.planning import capacity
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
@@ -308,6 +308,8 @@ def _converges(action: Action) -> bool:
 def _word(step: steps.Step) -> str:
     if isinstance(step, steps.Converge):
         return f"make incarnation {step.placement.incarnation}" if step.placement.present else "end the machine"
+    if isinstance(step, steps.Instruct) and step.order.desired is Desired.STOPPED:
+        return "order it to stop"
     return _WORDS[type(step)]
 
 

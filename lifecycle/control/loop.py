@@ -22,6 +22,7 @@ from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
 from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.planning.status import blind_since
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.events import Wake
@@ -86,7 +87,7 @@ class Controller:
         With `share` it asks what the machines share, as the first tick of `apply` does.
         """
         now = self._clock.now()
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
         observed, _ = self._pricing.priced(observed, spec or desired(observed.record))
         observed = apply_facts(observed, settle(observed, now))
         if share:
@@ -105,7 +106,7 @@ class Controller:
     def _tick(self, fleet: str, guard: Guard, *, upkeep: bool, share: bool) -> Ticked:
         began, now = self._clock.monotonic(), self._clock.now()
         executor = self._executor(fleet, guard)
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
         observed, quotes = self._pricing.priced(observed, desired(observed.record))
         if quotes is not None:
             self._tracker.put_quotes(fleet, quotes, guard)
@@ -248,6 +249,8 @@ def _record(
         shared=() if _shared(plan, errors) else observed.shared,
         seconds=seconds,
         nodes_seen=sum(machine.live for machine in observed.machines or ()),
+        quiet=tuple(observed.quiet.values()),
+        blind_since=blind_since(observed, at),
     )
 
 

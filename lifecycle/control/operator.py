@@ -28,7 +28,8 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import RunState, StopReason
 from lifecycle.model.world import Machine
-from lifecycle.planning import guards, holds, rehearsing
+from lifecycle.planning import adoption, holds, rehearsing
+from lifecycle.planning.adoption import Consent
 from lifecycle.planning.moments import utc
 from lifecycle.planning.strays import Stray, strays
 from lifecycle.planning.view import NodeView, views
@@ -39,6 +40,7 @@ from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
 LEASE_WAIT = 30.0
+NONE = Consent()
 
 
 class Operator:
@@ -52,27 +54,24 @@ class Operator:
 
     # ---- the spec of record ----------------------------------------------------------------------
 
-    def check(self, spec: FleetSpec, source: Path, *, allow_empty: bool, take_over: bool) -> None:
+    def check(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> None:
         """Raises GuardRefused where `adopt` would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+        self.proposed(spec, text, source, consent)
 
-    def proposed(
-        self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool
-    ) -> SpecRecord:
+    def proposed(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """The record that `adopt` would leave standing. Raises GuardRefused where it would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-        record = self._record(spec, text, source, standing, allow_empty=allow_empty)
+        observed = self._tracker.observe(spec.fleet)
+        standing = observed.record
+        record = self._record(spec, text, source, standing, allow_empty=consent.allow_empty)
+        adoption.may_replace(record, observed, consent)
         return record if standing is None or _changed(standing, record) else standing
 
-    def adopt(self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool) -> SpecRecord:
+    def adopt(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """Makes `spec` the spec of record, and lifts what Ctrl-C held. Unchanged: nothing is written."""
         with self._leases.held(spec.fleet, wait=LEASE_WAIT) as guard:
             standing = self._tracker.spec(spec.fleet)
-            record = self._record(spec, text, source, standing, allow_empty=allow_empty)
-            self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-            if standing is None or _changed(standing, record):
+            record = self.proposed(spec, text, source, consent)
+            if record != standing:
                 self._tracker.set_spec(record, guard)
                 self._note(spec.fleet, "apply", evidence=f"generation {record.generation} of {source}")
             self._lift(spec.fleet, guard, lambda hold: hold.kind is HoldKind.PAUSE)
@@ -94,30 +93,9 @@ class Operator:
             applied_at=self._clock.now(),
             applied_by=self._who,
             allow_empty=allow_empty,
+            earlier=adoption.earlier(standing, digest),
+            launches_from=standing.launches_from if standing else 0.0,
         )
-
-    @staticmethod
-    def _may_replace(
-        standing: SpecRecord | None, spec: FleetSpec, source: str, *, allow_empty: bool, take_over: bool
-    ) -> None:
-        if standing is None:
-            return
-        if standing.source != source and not take_over:
-            raise GuardRefused(
-                f"{spec.fleet} was applied from {standing.source}, not from {source}",
-                fix="give this fleet another name, or pass --take-over",
-            )
-        if spec.provider == "aws" and standing.spec.region != spec.region:
-            raise GuardRefused(
-                f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
-                fix="give this fleet another name, or `steady destroy` it there first",
-            )
-        emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
-        if emptied and not allow_empty:
-            raise GuardRefused(
-                f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
-                fix="pass --allow-empty if that is meant; their work is saved first",
-            )
 
     def destroy(self, fleet: str) -> SpecRecord | None:
         """Marks the fleet for its end. None when nothing is recorded and no machine is left."""
@@ -152,7 +130,8 @@ class Operator:
         """
         self._declared(node)
         with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
-            now, observed = self._clock.now(), observe(node.fleet, self._compute, self._tracker)
+            now = self._clock.now()
+            observed = observe(node.fleet, self._compute, self._tracker, now)
             view = next(v for v in views(self._recorded(node.fleet).spec, observed, now) if v.name == node)
             if (suspended := observed.suspended(now)) is not None:
                 raise GuardRefused(f"{node}: {holds.in_words(suspended)}", fix=f"steady unsuspend {node.fleet}")
@@ -191,9 +170,12 @@ class Operator:
         return self._put(fleet, HoldKind.SUSPEND, None, reason, until=until)
 
     def unsuspend(self, fleet: str) -> int:
-        """Lifts every suspension; returns how many there were."""
+        """Lifts every suspension, and the breaker; returns how many suspensions there were."""
         self._recorded(fleet)
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            forgiven = msgspec.structs.replace(self._recorded(fleet), launches_from=self._clock.now())
+            self._tracker.set_spec(forgiven, guard)
+            self._note(fleet, "unsuspend")
             return self._lift(fleet, guard, lambda hold: hold.kind is HoldKind.SUSPEND)
 
     def pause(self, fleet: str) -> Hold:
@@ -285,7 +267,8 @@ class Operator:
 
     def strays(self, fleet: str) -> tuple[Stray, ...]:
         """Live machines that are provably ours and belong to no node any more."""
-        return strays(observe(fleet, self._compute, self._tracker), self._clock.now())
+        now = self._clock.now()
+        return strays(observe(fleet, self._compute, self._tracker, now), now)
 
     def sweep(self, fleet: str, found: tuple[Stray, ...]) -> tuple[Machine, ...]:
         """Ends those that nothing speaks for; returns them. Raises GuardRefused while the fleet is suspended."""

@@ -39,6 +39,10 @@ class SpecRecord(Record, frozen=True, kw_only=True):
     allow_empty: bool = False
     destroying: bool = False
     """`destroy` was asked for: every node is to go, then this record."""
+    earlier: tuple[str, ...] = ()
+    """The digests of the texts that stood before, oldest first."""
+    launches_from: float = 0.0
+    """Machines made before are not held against the fleet."""
 
 
 class Placement(Record, frozen=True, kw_only=True):
@@ -76,6 +80,8 @@ class Incarnation(Record, frozen=True, kw_only=True):
     meter: Meter = Meter()
     worn: dict[str, str] = {}
     """The machine's security group and role when it was first seen."""
+    recent: tuple[float, ...] = ()
+    """When the node's earlier claims of the last hour were written."""
 
 
 class Shortage(Record, frozen=True, kw_only=True):

@@ -174,7 +174,7 @@ def _without_agent(view: NodeView) -> Verdict | None:
     assert view.machine is not None
     if view.loss_allowed and view.silence > SILENT_AFTER:
         return Passed(evidence="loss allowed by an operator", lost=view.unsaved_steps)
-    witness = _second_witness(view) if view.silence > SILENT_AFTER else ""
+    witness = _second_witness(view) if view.proven_silence > SILENT_AFTER else ""
     if witness:
         return Passed(
             evidence=f"its agent is silent for {spoken(view.silence)}; {witness}", lost=view.unsaved_steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec, Pool
+from lifecycle.model.fleet import FleetSpec, Mode, Pool
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
 from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
@@ -77,3 +77,18 @@ def emptied(before: FleetSpec | None, after: FleetSpec) -> tuple[str, ...]:
         for name, pool in sorted(before.pools.items())
         if pool.nodes > 0 and (name not in after.pools or after.pools[name].nodes == 0)
     )
+
+
+def resized(before: FleetSpec | None, after: FleetSpec) -> tuple[str, ...]:
+    """The gangs that a new spec would go on with another number of ranks: `apply` refuses them.
+
+    An emptied gang has nothing to go on with, and the guard of emptied pools speaks of it.
+    """
+    known = before.pools if before else {}
+    changed = (name for name, pool in after.pools.items() if name in known and _resized(known[name], pool))
+    return tuple(sorted(changed))
+
+
+def _resized(before: Pool, after: Pool) -> bool:
+    same_run = before.mode is after.mode is Mode.GANG and before.train.run == after.train.run
+    return same_run and before.nodes != after.nodes and 0 not in (before.nodes, after.nodes)

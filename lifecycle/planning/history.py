@@ -20,6 +20,13 @@ class ProofShown(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
+class RankShown(msgspec.Struct, frozen=True, kw_only=True):
+    node: str
+    incarnation: int
+    outcome: str | None
+    cause: str | None
+
+
 class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     node: str
@@ -35,6 +42,8 @@ class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
     forced: tuple[int, int] | None
     detail: str
     receipt: ProofShown | None
+    ranks: tuple[RankShown, ...]
+    """Of a gang: each of its ranks, in order."""
 
 
 class CheckpointShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +128,19 @@ def _attempt(attempt: Attempt) -> AttemptShown:
         incarnation=attempt.incarnation,
         market=attempt.market,
         started=attempt.started_at,
-        ended=attempt.ended_at,
+        ended=None if attempt.open else attempt.ended_at,
         from_step=attempt.from_step,
-        to_step=attempt.to_step,
+        to_step=None if attempt.open else attempt.to_step,
         outcome=attempt.outcome,
         cause=attempt.cause,
         lost_steps=attempt.lost_steps,
         forced=attempt.forced,
         detail=attempt.detail,
         receipt=_proof(attempt.receipt) if attempt.receipt else None,
+        ranks=tuple(
+            RankShown(node=rank.node, incarnation=rank.incarnation, outcome=rank.outcome, cause=rank.cause)
+            for rank in attempt.members
+        ),
     )
 
 

@@ -11,7 +11,9 @@ from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt, Order
 from lifecycle.model.world import Observed
 from lifecycle.planning import (
+    behind,
     blocking,
+    breaker,
     budget,
     contest,
     drift,
@@ -33,18 +35,20 @@ RULES = (
     presence.ending,
     presence.surplus,
     mending.unanswered,
+    ranks.stranded,
     presence.absent,
     presence.off,
     ranks.resized,
     ranks.bereft,
     presence.missing,
+    behind.tracker,
     presence.powered_down,
     presence.outdated,
     mending.unadopted,
     mending.retagged,
     presence.silent,
     blocking.under_way,
-    ranks.stranded,
+    ranks.stopping,
     presence.leaving,
     blocking.barred,
     rehearsing.rehearsed,
@@ -64,7 +68,8 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     """
     generation = observed.record.generation if observed.record else 0
     if observed.machines is None:
-        unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
+        asked = "the provider's answer" if observed.doubt == "ProviderUnreadable" else "a second look"
+        unknown = Waiting(node=observed.fleet, what=f"{asked}: {observed.unreadable}")
         return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
     seen = views(spec, observed, now)
     decisions = [decide(view) for view in seen]
@@ -89,7 +94,9 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
         labels=labels.labels(seen),
     )
     affordable = budget.affordable(drafted, {v.name.pool: v.account for v in seen if v.account})
-    return guards.suspended(guards.blast_limit(affordable, len(seen)), observed.suspended(now))
+    limited = guards.blast_limit(affordable, len(seen))
+    limited = breaker.held(limited, observed, len(spec.nodes()) if spec else 0, now)
+    return guards.suspended(limited, observed.suspended(now))
 
 
 def decide(view: NodeView) -> Decision:

@@ -13,7 +13,7 @@ from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOf
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, budget, capacity, cost, drift, gangs, holds
+from lifecycle.planning import attempts, breaker, budget, capacity, cost, drift, gangs, hearing, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -180,7 +180,7 @@ def _vanished(view: NodeView) -> Decision | None:
     if last is None or last.instance is None or last.ended_at is not None:
         return None
     due = max(last.claimed_at, view.heard_at) + VANISHED_AFTER
-    if view.now >= due:
+    if view.now >= due and hearing.proven(view.quiet, view.now):
         return None
     return wait(view, f"{last.instance} to be known as gone, {UNLISTED}", due)
 
@@ -241,6 +241,7 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
         claimed_at=view.now,
         claimed_by="controller",
         meter=Meter(rate=price.dollars if price else None),
+        recent=breaker.recent(last, view.now),
     )
     return wanted, claim
 
@@ -336,7 +337,7 @@ def _is_wrong(view: NodeView, wrong: Drift) -> Found:
 def _lost(view: NodeView) -> Found | None:
     """A second witness against a silent agent, or a machine that never came up."""
     machine, pool = view.machine, view.pool
-    if machine is None or machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:
+    if machine is None or machine.state is not InstanceState.RUNNING or view.proven_silence <= SILENT_AFTER:
         return None
     evidence = None
     if view.report is None and view.silence > REGISTER_WITHIN:

@@ -48,37 +48,59 @@ def bereft(view: NodeView) -> Decision | None:
 
 
 def stranded(view: NodeView) -> Decision | None:
-    """A rank whose peer has fallen: it can neither train on nor save. It stops in place, machine and disk kept."""
-    attempt, whole = view.attempt, view.run.attempt if view.run else None
-    if not view.gang or attempt is None or not attempt.open or whole is None:
+    """A rank whose peer has fallen can neither train on nor save: it stops in place, machine and disk kept."""
+    attempt, fallen = view.attempt, _fallen(view)
+    if attempt is None or fallen is None or _told_to_stop(view, attempt) or view.now < _due(view):
         return None
-    fallen = gangs.gravest(whole)
-    if fallen is None:
+    order = view.order if _ordered(view, attempt) else training.order_of(view, attempt) if view.pool else None
+    if order is None:
         return None
-    due = (whole.ended_at or view.now) + LINGER
-    if _ends_by_itself(whole) and view.now < due:
-        return wait(view, f"its last word: {fallen.node} has stopped", due)
-    return _stopped_in_place(view, attempt, fallen)
-
-
-def _ends_by_itself(attempt: Attempt) -> bool:
-    """Whether every rank that has ended was asked to: the others were asked with it."""
-    asked = (Outcome.COMPLETED, Outcome.STOPPED, Outcome.INTERRUPTED)
-    return all(rank.witnessed and rank.outcome in asked for rank in attempt.members if rank.outcome is not None)
-
-
-def _stopped_in_place(view: NodeView, attempt: Attempt, fallen: Member) -> Decision:
-    order = view.order
-    assert view.pool is not None
-    stopped = order is not None and order.desired is Desired.STOPPED and order.incarnation == attempt.incarnation
-    if order is not None and stopped and order.assignment and order.assignment.attempt == attempt.number:
-        return wait(view, f"its trainer to be stopped: {fallen.node} is gone")
     evidence = f"{fallen.node} ended {fallen.outcome}: nothing can be saved without it"
     asked = msgspec.structs.replace(
-        training.order_of(view, attempt), desired=Desired.STOPPED, reason=evidence, lost_to=fallen.cause
+        order,
+        number=(view.order.number if view.order else 0) + 1,
+        desired=Desired.STOPPED,
+        reason=evidence,
+        at=view.now,
+        lost_to=fallen.cause or Cause.CONTROLLER,
     )
-    reason = Reason(cause=fallen.cause or Cause.CONTROLLER, evidence=evidence)
-    return act(view, Kind.STOP, reason, Instruct(order=asked))
+    return act(view, Kind.STOP, Reason(cause=asked.lost_to or "", evidence=evidence), Instruct(order=asked))
+
+
+def stopping(view: NodeView) -> Decision | None:
+    """A rank whose peer has fallen, and that has not ended yet."""
+    fallen = _fallen(view)
+    if fallen is None:
+        return None
+    due = _due(view)
+    return wait(view, f"its last word: {fallen.node} ended {fallen.outcome}", due if view.now < due else None)
+
+
+def _fallen(view: NodeView) -> Member | None:
+    """The peer that ended without completing, while the attempt lasts on this rank."""
+    attempt = view.attempt
+    return gangs.gravest(attempt) if attempt is not None and attempt.open else None
+
+
+def _due(view: NodeView) -> float:
+    """When a rank is no longer left to end by itself: those that were all asked to save have a moment for it."""
+    attempt = view.attempt
+    assert attempt is not None
+    over = [rank for rank in attempt.members if rank.outcome is not None]
+    asked = all(rank.witnessed and rank.outcome in _ASKED for rank in over)
+    return (attempt.ended_at or view.now) + LINGER if asked else 0.0
+
+
+_ASKED = (Outcome.COMPLETED, Outcome.STOPPED, Outcome.INTERRUPTED)
+
+
+def _ordered(view: NodeView, attempt: Attempt) -> bool:
+    ordered = view.order.assignment if view.order else None
+    return ordered is not None and (ordered.run, ordered.attempt) == (attempt.run, attempt.number)
+
+
+def _told_to_stop(view: NodeView, attempt: Attempt) -> bool:
+    return _ordered(view, attempt) and view.order is not None and view.order.desired is Desired.STOPPED
 
 
 def idle(view: NodeView) -> Decision | None:

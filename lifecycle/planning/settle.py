@@ -29,7 +29,17 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, corrections, gangs, holds, metering, proving, staleness
+from lifecycle.planning import (
+    capacity,
+    corrections,
+    gangs,
+    hearing,
+    holds,
+    metering,
+    proving,
+    staleness,
+    witness,
+)
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -54,7 +64,7 @@ def settle(observed: Observed, now: float) -> Facts:
     machines = _by_incarnation(observed)
     learned = {**observed.incarnations, **{(i.node, i.number): i for i in _incarnations(observed, machines, now)}}
     ledgers, claims = metering.settled(observed, machines, learned, now)
-    live = frozenset(machine.id for machine in observed.machines if machine.live)
+    live = witness.not_gone(observed, now)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
         settled = staleness.marked(observed, _settle_run(observed, machines, run, now), now)
@@ -294,7 +304,11 @@ def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: floa
     if machine is not None:
         return machine.state is InstanceState.TERMINATED
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
-    heard = max(attempt.given_at, report.at if report else 0.0, claim.claimed_at if claim else 0.0)
+    quiet = observed.quiet.get(claim.instance or "") if claim else None
+    known = claim is not None and claim.instance is not None and claim.ended_at is None
+    if known and not hearing.proven(quiet, now):
+        return False
+    heard = max(attempt.given_at, hearing.heard_at(report, quiet), claim.claimed_at if claim else 0.0)
     return now - heard > VANISHED_AFTER
 
 

@@ -12,7 +12,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Hold, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import budget, contest, holds, proving, shared, staleness
+from lifecycle.planning import behind, budget, contest, holds, proving, shared, staleness
 from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
@@ -24,6 +24,9 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     step: int | None
     lost_steps: int
+    rank: int | None
+    """This node's place in its gang; None: the run is this node's alone."""
+    ranks: int | None
 
 
 class CheckpointStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +125,12 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
     """What no single node tells: the shared resources, and what went wrong in the last tick."""
     last = observed.last_tick
     since = last.at if last else now
+    blind = blind_since(observed, now)
     for waiting in plan.waiting:
-        if waiting.node == observed.fleet:
+        if waiting.node == observed.fleet and blind is None:
             yield _condition("Synced", Status.FALSE, "Waiting", waiting.what, now)
+    if blind is not None:
+        yield _condition("Synced", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), blind)
     for line in observed.shared:
         yield _condition("Synced", Status.FALSE, shared.CONDITION, line, since)
     for error in last.errors if last else ():
@@ -173,6 +179,8 @@ def _run(view: NodeView) -> RunStatus | None:
         attempt=attempt.number if attempt else 0,
         step=report.step if report and live else attempt.to_step if attempt else None,
         lost_steps=sum(run.lost.values()) if run else 0,
+        rank=view.rank,
+        ranks=len(view.gang) or None,
     )
 
 
@@ -210,7 +218,8 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if observed.machines is None:
-        return [_condition("Healthy", Status.UNKNOWN, "ProviderUnreadable", observed.unreadable, now)]
+        since = blind_since(observed, now) or now
+        return [_condition("Healthy", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), since)]
     machine = view.machine
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
@@ -219,8 +228,28 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
         return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
     if view.report is not None and view.silence > SILENT_AFTER:
         what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
-        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, view.report.at)]
+        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, now - view.silence)]
+    if lag := behind.lag(view):
+        return [_condition("Healthy", Status.UNKNOWN, "TrackerBehind", lag, now)]
+    if view.report is not None and view.quiet is not None and view.quiet.moved:
+        ahead = view.report.at - now
+        off = f"{spoken(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
+        what = f"its clock is {off} ours: its agent is heard when it says something new"
+        return [_condition("Healthy", Status.UNKNOWN, "ClockOff", what, view.quiet.since)]
     return []
+
+
+def _for_so_long(observed: Observed, now: float) -> str:
+    since = blind_since(observed, now) or now
+    return f"{observed.unreadable}, for {spoken(max(0.0, now - since))}"
+
+
+def blind_since(observed: Observed, now: float) -> float | None:
+    """Since when it is not known which machines there are; None when it is."""
+    if observed.machines is not None:
+        return None
+    before = observed.last_tick.blind_since if observed.last_tick else None
+    return min(now, before) if before is not None else now
 
 
 def _held(view: NodeView) -> list[Condition]:
@@ -261,8 +290,10 @@ def _badness(node: NodeStatus) -> tuple[int, int]:
 def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now: float) -> str:
     """One sentence, worst first."""
     if observed.machines is None:
-        return f"the provider cannot be read ({observed.unreadable}): everything is left alone"
-    states = Counter(node.run.state if node.run else "without a run" for node in nodes)
+        blind = "the provider cannot be read" if observed.doubt == "ProviderUnreadable" else "this cannot be true"
+        return f"{blind} ({observed.unreadable}): everything is left alone"
+    of_runs = {node.run.id if node.run else node.node: node for node in nodes}.values()
+    states = Counter(node.run.state if node.run else "without a run" for node in of_runs)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_by_badness))
     parts = [counts or "no nodes"]
     suspended = observed.suspended(now)

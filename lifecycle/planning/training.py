@@ -102,7 +102,7 @@ def trains_on(view: NodeView, refused: Decision) -> Decision:
 def start(view: NodeView, pool: Pool) -> Decision:
     """The run's next attempt, given out and ordered: to one machine, or to all ranks of a gang."""
     attempt = _next_attempt(view, pool)
-    trains = view.gang or (view,)
+    trains = tuple(msgspec.structs.replace(each, gang=view.gang) for each in view.gang) or (view,)
     order, *others = (order_of(each, attempt) for each in trains)
     reason, kind = _why_start(view, order)
     released = (Release(node=each.node) for each in trains if each.drain)

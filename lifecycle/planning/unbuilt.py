@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.fleet import FleetSpec, Mode, Pool, Profile
+from lifecycle.model.fleet import FleetSpec, Pool, Profile
 
 Path = tuple[str | int, ...]
 
@@ -23,7 +23,5 @@ def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
 
 
 def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
-    if pool.mode is Mode.GANG:
-        yield ("mode",), "gang runs are"
     if pool.train.profile is not Profile.SCRIPT:
         yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"

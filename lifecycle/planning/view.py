@@ -28,7 +28,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, budget, cost, gangs, holds, idling, placement, receipts
+from lifecycle.planning import attempts, budget, cost, gangs, hearing, holds, idling, placement, receipts
 from lifecycle.planning.corrections import contested
 
 SILENT_AFTER = 30.0
@@ -80,16 +80,21 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence that its machine has been idle for too long; empty when it has not."""
     contested: Mapping[str, Correction] = {}
     """The fields that were put back too often to be put back again for now."""
-    quiet: Quiet | None = None
-    """Our own looks at the machine's last report, where its time is off."""
+    looks: Mapping[str, Quiet] = {}
+    """By machine: our own looks at the last reports whose time is off."""
     groups: str = ""
     """The security groups of the user's own that its machine is to have."""
     gang: tuple[NodeView, ...] = ()
-    """Of a declared gang: the views of all its ranks, this one among them, in order."""
+    """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
 
     @property
     def node(self) -> str:
         return str(self.name)
+
+    @property
+    def rank(self) -> int | None:
+        """Its place in its gang."""
+        return [each.node for each in self.gang].index(self.node) if self.gang else None
 
     @property
     def claim(self) -> Incarnation | None:
@@ -115,10 +120,22 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return _open_on(stray, self.machine, self.run)
 
     @property
+    def quiet(self) -> Quiet | None:
+        """Our own looks at the last report of its machine, or of the one that it had last."""
+        last = self.claims[-1].instance if self.claims else None
+        return self.looks.get(self.machine.id if self.machine else last or "")
+
+    @property
     def silence(self) -> float:
         """Seconds since the agent was last heard, or since the machine was launched."""
-        heard = self.report.at if self.report else self.machine.launched_at if self.machine else self.now
+        launched_at = self.machine.launched_at if self.machine else self.now
+        heard = hearing.heard_at(self.report, self.quiet) if self.report else launched_at
         return max(0.0, self.now - heard)
+
+    @property
+    def proven_silence(self) -> float:
+        """The same, once two looks of ours have found it; 0 before: a clock may have jumped."""
+        return self.silence if hearing.proven(self.quiet, self.now) else 0.0
 
     @property
     def grace(self) -> float:
@@ -234,7 +251,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
     account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
-    heard = _current(report, machine)
+    heard = _current(observed, report, machine)
     idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
@@ -253,7 +270,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         drain=drain,
         order=observed.orders.get(node),
         report=heard,
-        heard_at=max((r.at for r in (report, observed.reports.get(node)) if r), default=0.0),
+        heard_at=max(_heard_at(observed, each) for each in (report, observed.reports.get(node))),
         beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
         run=run,
@@ -265,7 +282,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         account=account,
         idle=idle,
         contested=shelves.contested.get(node, {}),
-        quiet=observed.quiet.get(machine.id) if machine else None,
+        looks=observed.quiet,
         groups=", ".join(sorted(spec.aws.security_groups)) if spec else "",
     )
 
@@ -277,11 +294,15 @@ def _saves(account: budget.Account | None, idle: str) -> StopReason | None:
     return StopReason.IDLE if idle else None
 
 
-def _current(report: Report | None, machine: Machine | None) -> Report | None:
+def _heard_at(observed: Observed, report: Report | None) -> float:
+    return hearing.heard_at(report, observed.quiet.get(report.instance) if report else None)
+
+
+def _current(observed: Observed, report: Report | None, machine: Machine | None) -> Report | None:
     """The report, when it is of the machine in place and of its present boot."""
     if report is None or machine is None or report.instance != machine.id:
         return None
-    return report if report.at >= machine.launched_at else None
+    return report if max(report.at, _heard_at(observed, report)) >= machine.launched_at else None
 
 
 def _at_work(
@@ -289,10 +310,11 @@ def _at_work(
 ) -> Report | None:
     """The report of a surplus machine that tells, now, of a trainer there, or whose attempt is open."""
     for machine in surplus:
-        report = _current(observed.report(machine.node, machine.id), machine)
+        report = _current(observed, observed.report(machine.node, machine.id), machine)
         if report is None:
             continue
-        busy = report.phase is not Phase.IDLE and now - report.at <= SILENT_AFTER
+        heard = hearing.speaks(observed, machine.node, machine.id, now, SILENT_AFTER)
+        busy = report.phase is not Phase.IDLE and heard
         if busy or _open_on(machine, in_place, run):
             return report
     return None

@@ -93,6 +93,10 @@ class Trainer(Protocol):
         """SIGKILL to every process of the attempt, until none is left."""
         ...
 
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        """A line for each process that is not ours and uses an accelerator, or this attempt's checkpoints."""
+        ...
+
     def progress(self, run: str) -> int | None: ...
 
     def result(self, run: str) -> tuple[bool, Any]:

@@ -19,6 +19,7 @@ from lifecycle.model.codec import convert, encode
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import Notice
 from lifecycle.model.states import InstanceState
+from lifecycle.planning.adoption import Consent
 from lifecycle.simulation.host import Host, Site
 from lifecycle.simulation.seat import Ground, Seat
 from lifecycle.tracker.controller import ControllerTracker
@@ -102,8 +103,7 @@ class World:
 
     def apply(self, spec: FleetSpec, seat: Seat, **how: bool) -> None:
         """What `steady apply` writes."""
-        allow = {"allow_empty": False, "take_over": False} | how
-        seat.operator.adopt(spec, encode(spec).decode(), Path("/simulated.yaml"), **allow)
+        seat.operator.adopt(spec, encode(spec).decode(), Path("/simulated.yaml"), Consent(**how))
 
     def tick(self, seat: Seat, fleet: str, *, wait: float = 0.0, upkeep: bool = True) -> Ticked:
         """One tick of one controller, with every agent heard that can be. Raises as `Controller.tick` does."""

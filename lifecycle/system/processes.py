@@ -67,13 +67,14 @@ def carriers(variable: str, value: str, *, unless: str = "") -> list[int]:
     wanted, unwanted = f"{variable}={value}".encode(), f"{unless}=".encode()
     found = []
     for pid in psutil.pids():
-        carried = _environment(pid) if pid != os.getpid() else []
+        carried = environment(pid) if pid != os.getpid() else []
         if wanted in carried and not (unless and any(item.startswith(unwanted) for item in carried)):
             found.append(pid)
     return found
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment(pid: int) -> list[bytes]:
+    """What the process was started with, `NAME=value` each; empty where that cannot be read."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -151,7 +152,7 @@ def ranks(root: int) -> list[int]:
 
 
 def _ranked(pid: int) -> bool:
-    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in _environment(pid))
+    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in environment(pid))
 
 
 def _parent(pid: int) -> int:

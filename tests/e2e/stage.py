@@ -47,6 +47,8 @@ def wait_until(condition: Callable[[], Any], what: str, within: float = PATIENCE
 class Stage:
     """One fleet with one pool `t`, and the hands to disturb it."""
 
+    EXAMPLES = TRAINER.parent
+
     def __init__(self, folder: Path, fleet: str = "f") -> None:
         self.folder, self.state, self.spec = folder, folder / "state", folder / "fleet.yaml"
         self.fleet = fleet

@@ -104,7 +104,6 @@ def test_three_hundred_errors_are_all_told_each_with_its_place(stage: Stage) -> 
 
 
 UNBUILT = {
-    "mode": "gang",
     "schedule": {"stop": "0 20 * * 1-5", "start": "0 8 * * 1-5"},
     "hooks": {"pre_stop": [{"run": ["true"]}]},
 }

@@ -268,4 +268,4 @@ def test_a_spec_of_record_of_a_newer_steady(cloud: CloudStage) -> None:
 
 
 def test_a_field_that_is_not_built_yet_is_refused_on_aws_too(cloud: CloudStage) -> None:
-    assert "gang runs are not built yet" in refused(cloud.write(mode="gang"))
+    assert "budget.per_hour is not built yet" in refused(cloud.write(budget={"per_hour": 1.0}))

@@ -165,6 +165,18 @@ def test_a_nodes_calls(fleet: Troupe, aws_server: AwsDouble, tmp_path: Path) -> 
     assert refused(heard, NODE, ON_ME) == set()
 
 
+@pytest.mark.usefixtures("fleet")
+def test_the_calls_of_a_gangs_node() -> None:
+    heard: list[Asked] = []
+    session = listening(Session(REGION, ACCOUNT), heard)
+    NodeTracker(DynamoTable(session.client("dynamodb"), ground.TABLE, writer=ME), "f/t/0").peers(["f/t/1"])
+    S3Store(session.client("s3"), ground.BUCKET, owner=ACCOUNT).keys("runs/f/f.t.main/e000001/parts/")
+    gang = Role((node_policy(NAMES, "f", reads_peers=True),), boundary(NAMES))
+    assert operations(heard) >= listed({"dynamodb": "Query", "s3": "ListObjectsV2"})
+    assert refused(heard, gang, ON_ME) == set()
+    assert {action for action, _ in refused(heard, NODE, ON_ME)} == {"dynamodb:Query"}
+
+
 def test_a_call_that_nobody_may_make_is_found() -> None:
     theirs = Asked("s3", "GetObject", {"Key": "runs/other/r/data"})
     assert refused([theirs], NODE, ON_ME) == {("s3:GetObject", NAMES.objects("runs/other/r/data"))}

@@ -175,6 +175,12 @@ def test_nothing_comes_in() -> None:
     assert not found.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
 
 
+def test_the_machines_of_a_gang_reach_each_other_and_nobody_else_reaches_them() -> None:
+    (rule,) = declared(a_spec(mode="gang")).one("aws:ec2/securityGroup:SecurityGroup")["ingress"]
+    assert (rule["self"], rule["protocol"]) == (True, "-1")
+    assert not {"cidrBlocks", "ipv6CidrBlocks", "securityGroups"} & set(rule)
+
+
 def test_your_own_groups_subnets_and_policies_are_used_instead() -> None:
     yours = {"subnets": ["subnet-0a", "subnet-0b"], "security_groups": ["sg-0a"], "policies": ["arn:aws:iam::1:p"]}
     found = declared(a_spec(aws=yours))

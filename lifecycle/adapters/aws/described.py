@@ -84,6 +84,7 @@ def _machine(instance: Mapping[str, Any], found: Mapping[str, str], node: str, i
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
         image=instance.get("ImageId", ""),
         worn=_worn(instance),
+        address=instance.get("PrivateIpAddress", ""),
         tags=found,
         cause=_cause(instance) if state in _WENT_OFF else None,
         ending=state == SHUTTING_DOWN,

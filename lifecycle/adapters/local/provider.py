@@ -346,6 +346,7 @@ def _shown(
         launched_at=record.created_at,
         instance_type=record.instance_type,
         zone=record.zone,
+        address="127.0.0.1",
         tags=record.tags,
         impaired=impaired,
         cause=ended.cause if ended else None,

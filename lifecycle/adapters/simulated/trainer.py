@@ -259,6 +259,9 @@ class SimulatedTrainer:
         if process is not None and process.alive:
             process.ended, process.exit_code = self._timeline.monotonic(), exit_code
 
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
     def progress(self, run: str) -> int | None:
         process = self.processes.get(run)
         return process.step_at(self._timeline.monotonic()) if process else None

@@ -61,8 +61,8 @@ class SecurityGroup(Kind):
             "tags": tags,
         }
         seen |= {name: inputs[name] for name in ("revokeRulesOnDelete",) if name in inputs}
-        seen["egress"] = [_seen(rule) for rule in found["IpPermissionsEgress"]]
-        seen["ingress"] = [_seen(rule) for rule in found["IpPermissions"]]
+        seen["egress"] = [_seen(rule, known) for rule in found["IpPermissionsEgress"]]
+        seen["ingress"] = [_seen(rule, known) for rule in found["IpPermissions"]]
         own = arn("ec2", f"security-group/{known}")
         return Seen(seen, {"arn": own, "ownerId": found["OwnerId"], "tagsAll": tags})
 
@@ -82,10 +82,12 @@ class SecurityGroup(Kind):
         return self.aws.ec2.describe_security_groups(GroupIds=[known])["SecurityGroups"][0]
 
 
-def _seen(permission: Any) -> Properties:
+def _seen(permission: Any, group: str) -> Properties:
     """An IpPermission as a rule written inside its group."""
     ranges, wider = permission.get("IpRanges", ()), permission.get("Ipv6Ranges", ())
-    said = next((each["Description"] for each in (*ranges, *wider) if each.get("Description")), None)
+    groups = permission.get("UserIdGroupPairs", ())
+    said = next((each["Description"] for each in (*ranges, *wider, *groups) if each.get("Description")), None)
+    others = [each["GroupId"] for each in groups if each["GroupId"] != group]
     return {
         "protocol": permission["IpProtocol"],
         "fromPort": max(0, permission.get("FromPort") or 0),
@@ -93,6 +95,8 @@ def _seen(permission: Any) -> Properties:
         **present(
             cidrBlocks=[each["CidrIp"] for each in ranges],
             ipv6CidrBlocks=[each["CidrIpv6"] for each in wider],
+            securityGroups=others,
+            self=True if len(others) < len(groups) else None,
             description=said,
         ),
     }

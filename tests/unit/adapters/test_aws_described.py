@@ -64,3 +64,8 @@ def test_when_it_ended_is_read_where_it_is_told(state: str, told: str, ended_at:
 def test_an_old_reason_says_nothing_of_a_machine_that_runs_again() -> None:
     (machine,) = listed(an_instance(reason="Client.UserInitiatedShutdown"))
     assert machine.cause is None
+
+
+def test_other_machines_reach_it_at_its_private_address() -> None:
+    (machine,) = listed(an_instance())
+    assert machine.address == "10.0.0.1"

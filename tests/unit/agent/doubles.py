@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.agent.courier import Failed, Job, Restore, Restored, Ship, Shipped
+from lifecycle.agent.courier import Done, Failed, Job, Parted, Restore, Restored, Ship, Shipped
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.node import HookRun
 from lifecycle.model.records import Assignment, Notice, Receipt
@@ -106,6 +106,9 @@ class ScriptedTrainer:
         self.terminations = 0
         self.kills = 0
         self.discarded: list[str] = []
+        self.strangers: tuple[str, ...] = ()
+        self.searched: list[int | None] = []
+        """The attempts for which strangers were looked for; None: none was here."""
         self.asked: StopRequest | None = None
         self.helper = False
         self.obeys_launches = True
@@ -190,6 +193,10 @@ class ScriptedTrainer:
             self.saves(self.saves_when_killed)
         if self._process is not None and self._process.alive:
             self.exits(-9)
+
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        self.searched.append(assignment.attempt if assignment else None)
+        return self.strangers
 
     def progress(self, run: str) -> int | None:
         return self._progress
@@ -284,7 +291,7 @@ class ScriptedCourier:
         self.moved = 0
         self.jobs: list[Job] = []
         self.cancelled = 0
-        self._done: Shipped | Restored | Failed | None = None
+        self._done: Done | None = None
 
     # ---- what a test makes of the job under way --------------------------------------------------
 
@@ -297,6 +304,11 @@ class ScriptedCourier:
             return
         sound = [receipt for receipt in job.candidates if receipt not in rejecting]
         self._done = Restored(job=job, receipt=sound[0] if sound else None, rejected=tuple(rejecting))
+
+    def parts(self) -> None:
+        """This rank's part is stored; those of others are missing."""
+        assert isinstance(self.current, Ship)
+        self._done = Parted(job=self.current)
 
     def fails(self, why: str = "the store does not answer", *, unsound: bool = False) -> None:
         assert self.current is not None, "nothing is under way"
@@ -319,7 +331,7 @@ class ScriptedCourier:
         assert self.current is not None, "nothing is under way"
         self._done = Failed(job=self.current, why="abandoned for a newer one", abandoned=True)
 
-    def result(self) -> Shipped | Restored | Failed | None:
+    def result(self) -> Done | None:
         done, self._done = self._done, None
         if done is not None:
             self.current = None

@@ -178,6 +178,12 @@ def test_the_rendezvous_has_one_free_port(node: Node) -> None:
     assert 1024 <= int(env["MASTER_PORT"]) < 65536
 
 
+def test_the_ranks_of_a_gang_meet_where_they_were_told_and_log_apart(node: Node) -> None:
+    assert node.environment(rank=1, count=2, port=15123)["MASTER_PORT"] == "15123"
+    ranks = [node.assignment(rank=rank, nodes=("f/t/0", "f/t/1")) for rank in (0, 1)]
+    assert [node.supervisor.log(rank).name for rank in ranks] == ["1.0.log", "1.1.log"]
+
+
 def test_all_attempts_of_a_run_are_one_experiment(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_RUN_ID", raising=False)
     monkeypatch.delenv("WANDB_RESUME", raising=False)

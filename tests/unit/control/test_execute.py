@@ -39,7 +39,9 @@ from tests.builders import (
     an_ended_attempt,
     an_incarnation,
     an_order,
+    but,
 )
+from tests.gang_builders import GANG, NODES, a_gang_attempt, a_gang_run, an_order_of
 from tests.unit.control.doubles import OVERTAKEN, Room, a_plan, an_action, when
 
 OTHER = "f/t/1"
@@ -253,6 +255,24 @@ def test_an_ended_attempt_is_not_ordered_again(room: Room) -> None:
     room.tracker.give_out("f", an_ended_attempt(), None)
     room.executor().execute(a_plan(starting()))
     assert room.seen().orders == {}
+
+
+def test_every_rank_of_a_gang_gets_its_order_after_the_epoch(room: Room) -> None:
+    attempt = a_gang_attempt(started_at=None, from_step=None)
+    first, *others = (an_order_of(rank) for rank in range(3))
+    step = GiveOut(run=a_gang_run(attempt), attempt=attempt, order=first, others=tuple(others))
+    room.executor().execute(a_plan(an_action(step)))
+    assert room.changes[1:-1] == [f"attempt {GANG}/000001", f"run {GANG}", *(f"order {node}" for node in NODES)]
+
+
+def test_an_attempt_that_stands_for_other_machines_of_a_gang_orders_nobody(room: Room) -> None:
+    given = a_gang_attempt(started_at=None, from_step=None)
+    earlier = but(given, members=(*given.members[:2], but(given.members[2], incarnation=7)))
+    room.tracker.give_out("f", earlier, None)
+    step = GiveOut(run=a_gang_run(given), attempt=given, order=an_order_of(0), others=(an_order_of(1),))
+    room.executor().execute(a_plan(an_action(step)))
+    assert room.seen().orders == {}
+    assert room.seen().runs[GANG].attempt == earlier
 
 
 # ---- the other steps -----------------------------------------------------------------------------

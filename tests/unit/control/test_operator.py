@@ -21,6 +21,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
+from lifecycle.planning.adoption import Consent
 from tests.builders import (
     NODE,
     NOW,
@@ -45,7 +46,7 @@ HERE, NOWHERE = NodeName.parse(NODE), NodeName.parse("f/t/7")
 
 
 def adopt(room: Room, spec: FleetSpec, text: str = "text", source: Path = SOURCE, **flags: bool) -> SpecRecord:
-    return room.operator().adopt(spec, text, source, **{"allow_empty": False, "take_over": False, **flags})
+    return room.operator().adopt(spec, text, source, Consent(**flags))
 
 
 # ---- apply ---------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ def test_a_check_refuses_what_apply_would_refuse_and_writes_nothing(room: Room) 
     adopt(room, a_spec())
     room.changes.clear()
     with pytest.raises(GuardRefused):
-        room.operator().check(a_spec(nodes=0), SOURCE, allow_empty=False, take_over=False)
+        room.operator().check(a_spec(nodes=0), "text", SOURCE)
     assert room.changes == []
 
 
@@ -483,3 +484,37 @@ def test_strays_of_an_unreadable_provider_are_unknown(room: Room) -> None:
 def test_destroying_a_record_keeps_its_spec(room: Room) -> None:
     standing = room.apply()
     assert room.operator().destroy("f") == but(standing, destroying=True, generation=2)
+
+
+# ---- going back, and going on -------------------------------------------------------------------
+
+
+def test_an_earlier_text_is_refused_without_rollback_and_is_a_generation_of_its_own_with_it(room: Room) -> None:
+    for text in ("one", "two"):
+        adopt(room, a_spec(), text)
+    with room.unchanged(), pytest.raises(GuardRefused, match="applied before generation 2") as refused:
+        adopt(room, a_spec(), "one")
+    assert "--rollback" in refused.value.fix
+    assert adopt(room, a_spec(), "one", rollback=True).generation == 3
+
+
+def test_unsuspend_lets_a_fleet_make_machines_again_across_generations(room: Room) -> None:
+    adopt(room, a_spec(), "one")
+    room.operator().unsuspend("f")
+    assert adopt(room, a_spec(), "two").launches_from == NOW
+
+
+# ---- gangs ---------------------------------------------------------------------------------------
+
+
+def test_a_gang_does_not_go_on_with_another_number_of_ranks(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    with room.unchanged(), pytest.raises(GuardRefused, match="resize: the gang t would go on") as refused:
+        adopt(room, a_spec(nodes=2, mode="gang"), "fewer", take_over=True, allow_empty=True)
+    assert "pools.t.train.run" in refused.value.fix
+
+
+def test_a_gang_of_another_size_is_another_run(room: Room) -> None:
+    adopt(room, a_spec(nodes=3, mode="gang"))
+    record = adopt(room, a_spec(nodes=2, mode="gang", train={"run": "smaller"}), "fewer")
+    assert record.generation == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.model.errors import WrongUsage
-from lifecycle.model.ids import NodeName, gang_run_id, run_id
+from lifecycle.model.ids import WHOLE, NodeName, checkpoint_prefix, epoch_of, gang_run_id, run_id
 
 
 def test_a_node_is_read_from_its_three_parts() -> None:
@@ -62,3 +62,7 @@ def test_an_independent_run_is_named_after_its_node() -> None:
 
 def test_a_gang_run_is_named_after_its_pool() -> None:
     assert gang_run_id("demo", "trainers", "baseline") == "demo.trainers.baseline"
+
+
+def test_the_place_of_a_gangs_checkpoint_tells_its_epoch() -> None:
+    assert epoch_of(checkpoint_prefix("demo", "demo.t.main", 7, 60, WHOLE)) == 7

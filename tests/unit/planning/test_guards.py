@@ -10,7 +10,7 @@ from lifecycle.model.fleet import Aws
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, PowerOn, Reason, Step
 from lifecycle.model.records import HoldKind
 from lifecycle.model.states import Cause
-from lifecycle.planning.guards import blast_limit, emptied, suspended, unproven
+from lifecycle.planning.guards import blast_limit, emptied, resized, suspended, unproven
 from tests.builders import a_claim, a_hold, a_machine, a_placement, a_spec, but
 
 SUSPENDED = a_hold(HoldKind.SUSPEND, node=None)
@@ -128,3 +128,23 @@ def test_what_a_spec_names_anew_has_to_be_there(field: dict[str, Any]) -> None:
 def test_another_network_and_another_pool_have_to_be_there() -> None:
     assert unproven(STAYS, but(STAYS, aws=Aws(subnets=("subnet-1",))), a_plan())
     assert unproven(STAYS, but(STAYS, pools={**STAYS.pools, "u": STAYS.pools["t"]}), a_plan())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ({"mode": "gang", "nodes": 3}, {"mode": "gang", "nodes": 2}, ("t",)),
+        ({"mode": "gang", "nodes": 3}, {"mode": "gang", "nodes": 4}, ("t",)),
+        ({"mode": "gang", "nodes": 3}, {"mode": "gang", "nodes": 3, "market": "on_demand"}, ()),
+        ({"mode": "gang", "nodes": 3}, {"mode": "gang", "nodes": 2, "train": {"run": "other"}}, ()),
+        ({"mode": "gang", "nodes": 3}, {"mode": "gang", "nodes": 0}, ()),
+        ({"mode": "gang", "nodes": 0}, {"mode": "gang", "nodes": 3}, ()),
+        ({"nodes": 3}, {"mode": "gang", "nodes": 2}, ()),
+        ({"nodes": 3}, {"nodes": 2}, ()),
+    ],
+)
+def test_only_a_gang_that_goes_on_with_other_ranks_is_resized(
+    before: dict[str, Any], after: dict[str, Any], found: tuple[str, ...]
+) -> None:
+    assert resized(a_spec(**before), a_spec(**after)) == found
+    assert resized(None, a_spec(**after)) == ()

@@ -29,7 +29,7 @@ from tests.builders import (
     rested,
     training,
 )
-from tests.unit.planning.reading import action, declared, planned, waiting
+from tests.unit.planning.reading import action, planned, waiting
 
 
 def many(count: int, **pool: Any) -> Observed:
@@ -103,7 +103,7 @@ def test_a_destroyed_fleet_is_drained_all_at_once() -> None:
 def test_machines_lost_to_hardware_are_replaced_all_at_once() -> None:
     observed = many(5)
     reports = {node: a_report(node=node, instance=f"m-{node}", at=NOW - 2000) for node in observed.reports}
-    plan = planner.plan(declared(observed), training(**{**fields(observed), "reports": reports}), NOW)
+    plan = planned(training(**{**fields(observed), "reports": reports}))
     assert [found.kind for found in plan.actions] == [Kind.REPLACE] * 5
 
 

@@ -34,6 +34,7 @@ from tests.builders import (
     rested,
     training,
 )
+from tests.unit.planning.reading import watched
 
 GONE = a_machine(state=InstanceState.TERMINATED, cause=Cause.SPOT, ended_at=NOW - 3)
 TWIN = but(GONE, id="m0")
@@ -42,6 +43,7 @@ GIVEN = an_attempt(number=2, started_at=None, from_step=None)
 
 def settled(observed: Observed, now: float = NOW) -> Run:
     """The run as this observation leaves it."""
+    observed = watched(observed, now)
     return apply_facts(observed, settle(observed, now)).runs[RUN]
 
 

@@ -277,8 +277,10 @@ def test_what_was_not_looked_at_is_unknown() -> None:
 
 
 def test_a_provider_that_cannot_be_read_is_a_condition_of_the_fleet_too() -> None:
-    observed = training(machines=None, unreadable="EC2 is away")
-    assert of_the_fleet(observed) == [("Synced", "False", "Waiting", "the provider's answer: EC2 is away")]
+    seen = a_tick(blind_since=NOW - 300)
+    observed = training(machines=None, unreadable="EC2 is away", last_tick=seen)
+    assert of_the_fleet(observed) == [("Synced", "Unknown", "ProviderUnreadable", "EC2 is away, for 5m")]
+    assert shown(observed).conditions[0].since == NOW - 300
 
 
 def test_a_node_on_the_fallback_says_so() -> None:

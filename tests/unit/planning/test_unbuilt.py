@@ -27,7 +27,6 @@ def test_what_is_built_is_not_complained_about() -> None:
 @pytest.mark.parametrize(
     ("pool", "path", "what"),
     [
-        ({"mode": "gang"}, ("mode",), "gang runs are"),
         ({"train": {"profile": "torchrun"}}, ("train", "profile"), "profile 'torchrun' is"),
     ],
 )
@@ -42,6 +41,6 @@ def test_secrets_are_named() -> None:
 
 
 def test_every_pool_is_looked_at() -> None:
-    gang = a_spec(mode="gang").pools["t"]
-    paths = [path for path, _ in unbuilt(but(a_spec(), pools={"a": gang, "b": gang}))]
-    assert paths == [("pools", "a", "mode"), ("pools", "b", "mode")]
+    pool = a_spec(train={"profile": "torchrun"}).pools["t"]
+    paths = [path for path, _ in unbuilt(but(a_spec(), pools={"a": pool, "b": pool}))]
+    assert paths == [("pools", "a", "train", "profile"), ("pools", "b", "train", "profile")]

@@ -480,8 +480,7 @@ MUTANTS = (
         COURIER,
         "if len(present) < job.count:",
         "if False:",
-        "unit/agent/test_gang.py::test_a_stored_part_is_not_stored_again_and_has_no_receipt",
-        "unit/agent/test_gang.py::test_a_drain_is_answered_only_when_all_parts_are_one_whole",
+        "contracts/test_wholes.py::test_a_part_alone_is_no_checkpoint",
     ),
     mutant(
         "a gang's attempt is over when every rank has ended",

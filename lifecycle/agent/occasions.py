@@ -83,6 +83,8 @@ class Occasions:
     def emptied(self, claim: DrainClaim, around: Surroundings, now: float) -> Drained | None:
         """The answer to a drain of a machine where nothing trains."""
         last, end, by = self._state.last, self._state.ended, None
+        if last is None and self._state.hook is not None:
+            return None
         if last is not None:
             occasion = hooks.at_drain(last.assignment, claim.drain, claim)
             ended = self._keeper.over(last.assignment, occasion, around, now)

@@ -11,7 +11,11 @@ from lifecycle.cli.plans import raise_failed
 from lifecycle.cli.story import Story, line
 from lifecycle.cli.tables import runs_table, status_table
 from lifecycle.control.loop import Ticked, desired
+<<<<<<< HEAD
 from lifecycle.planning.ending import Ending, ending, stuck
+=======
+from lifecycle.planning.ending import Ending, ending
+>>>>>>> hooks
 from lifecycle.planning.explain import raise_refusals
 from lifecycle.planning.status import fleet_status
 
@@ -59,10 +63,11 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
         context.show(runs_table(found, color=context.color))
         context.show(found.sentence)
     if paused:
+        raise_refusals(ticked.plan)
         context.say("saved and stopped; `steady run` or `steady apply` goes on from here")
         return 130
-    raise_refusals(ticked.plan)
     raise_failed(found)
+    raise_refusals(ticked.plan)
     return 0
 
 

@@ -37,7 +37,7 @@ def settled(
 ) -> tuple[tuple[Ledger, ...], dict[Key, Incarnation]]:
     """The ledgers that change, and every claim with its meter as it stands now."""
     prices = cost.known(observed, None, now)
-    run = {key: _run(claim, machines.get(key), prices, now) for key, claim in claims.items()}
+    run = {key: _run(observed, claim, machines.get(key), prices, now) for key, claim in claims.items()}
     due = {key: _closed(observed, claim) for key, claim in run.items() if _over(claim, key in machines, run)}
     ledgers = tuple(_entered(observed, due.values()))
     after: dict[Key, Incarnation] = {}
@@ -72,7 +72,9 @@ def pool_of(claim: Incarnation) -> str:
 # ---- running -------------------------------------------------------------------------------------
 
 
-def _run(claim: Incarnation, machine: Machine | None, prices: cost.Prices, now: float) -> Incarnation:
+def _run(
+    observed: Observed, claim: Incarnation, machine: Machine | None, prices: cost.Prices, now: float
+) -> Incarnation:
     """The claim with its meter as this sight of its machine leaves it."""
     meter = claim.meter
     if meter.booked:
@@ -86,7 +88,8 @@ def _run(claim: Incarnation, machine: Machine | None, prices: cost.Prices, now: 
     if machine.state is InstanceState.PENDING:
         return _replace(claim, meter=meter)
     if cost.on(machine):
-        return _replace(claim, meter=_moved(_running(meter, machine.launched_at), price, now))
+        counted = _counted_to(observed, claim, machine, now)
+        return _replace(claim, meter=_moved(_running(meter, machine.launched_at), price, counted))
     if meter.since is None and not meter.spent:
         meter = _replace(meter, since=machine.launched_at)  # it came and went between two looks
     return _replace(claim, meter=_stopped(meter, claim.ended_at or machine.ended_at or now))

@@ -123,6 +123,24 @@ def test_a_failed_hook_blocks_the_stop_until_a_loss_is_allowed(stage: Stage) -> 
     assert (stage.node()["state"], stage.lost()) == ("stopped", 0)
 
 
+def test_a_completed_run_whose_machine_may_not_go_is_no_success(stage: Stage) -> None:
+    train = {"hyperparameters": {"steps": 10, "seed": 7}}
+    stage.declare(hooks={"pre_terminate": [noting(stage, 0, 1)]}, train=train)
+    refused = stage.steady("run", str(stage.spec), "--yes", code=6)
+    assert "destroy refused by hook pre_terminate" in refused.stderr
+    assert stage.node()["state"] == "running"
+
+
+def test_a_pause_that_a_hook_refuses_is_not_called_a_stop(stage: Stage) -> None:
+    declare(stage, pre_stop=noting(stage, 0, 1))
+    controller = stage.controller()
+    stage.reach(10)
+    controller.send_signal(signal.SIGINT)
+    assert controller.wait(60) == 6
+    said = (stage.folder / "background.log").read_text()
+    assert ("refused by hook pre_stop" in said, "saved and stopped" in said) == (True, False)
+
+
 def test_a_hook_that_may_fail_says_much_and_holds_nothing_back(stage: Stage) -> None:
     loud = "import os, sys\nsys.stdout.buffer.write(b'x' * 5_000_000 + b'\\n\\xff\\x00the end\\n')\nsys.exit(1)"
     spoken = {"run": ["python", "-c", loud], "on_failure": "continue"}

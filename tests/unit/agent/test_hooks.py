@@ -42,6 +42,14 @@ def ended_hook(stage: NodeStage, code: int | None = 0, *, said: str = "") -> Non
     stage.step(2)
 
 
+def at_rest(stage: NodeStage, **points: int) -> None:
+    """Its attempt has ended by itself."""
+    stage.begins(hooks=hooks(**points))
+    stage.trainer.finishes(None)
+    stage.trainer.exits(0)
+    stage.step(2)
+
+
 def outcomes(stage: NodeStage) -> list[tuple[str, HookOutcome]]:
     return [(done.name, done.outcome) for done in stage.report.hooks]
 
@@ -112,10 +120,7 @@ def test_a_hook_knows_why_and_what_was_saved(stage: NodeStage) -> None:
 
 
 def test_a_machine_where_nothing_trains_runs_its_hooks_too(stage: NodeStage) -> None:
-    stage.begins(hooks=hooks(pre_terminate=1))
-    stage.trainer.finishes({"loss": 1})
-    stage.trainer.exits(0)
-    stage.step(2)
+    at_rest(stage, pre_terminate=1)
     stage.claim(ends=True)
     stage.step()
     assert (stage.programs.names, stage.report.phase, stage.report.drained) == (
@@ -158,6 +163,45 @@ def test_hooks_that_changed_meanwhile_are_the_ones_that_run(stage: NodeStage) ->
     drained(stage)
     ended_hook(stage)
     assert stage.programs.names == ["pre_stop[0]", "pre_stop[1]"]
+
+
+def test_a_drain_that_is_called_off_does_not_call_off_its_hook(stage: NodeStage) -> None:
+    at_rest(stage, pre_terminate=1)
+    stage.claim(ends=True)
+    stage.step()
+    stage.controller.release_drain("f", "f/t/0", None)
+    stage.order(an_assignment(attempt=2))
+    stage.step(2)
+    assert (stage.trainer.prepared, stage.report.phase) == ([1], Phase.HOOKS)
+    ended_hook(stage)
+    assert stage.trainer.prepared == [1, 2]
+
+
+def test_a_successor_knows_of_a_hook_whose_drain_was_called_off(stage: NodeStage) -> None:
+    at_rest(stage, pre_terminate=1)
+    stage.claim(ends=True)
+    stage.programs.deadly_starts = True
+    with pytest.raises(Killed):
+        stage.step()
+    stage.controller.release_drain("f", "f/t/0", None)
+    stage.order(an_assignment(attempt=2))
+    stage.restart()
+    stage.step(2)
+    assert stage.trainer.prepared == [1]
+
+
+def test_what_a_trainer_refused_is_answered_anew_once_it_has_ended(stage: NodeStage) -> None:
+    stage.begins(hooks=hooks(pre_stop=1))
+    stage.claim()
+    stage.step()
+    stage.step(2, after=90)
+    assert stage.report.drained is not None
+    assert (stage.report.drained.outcome, stage.report.drained.hook) == (DrainOutcome.REFUSED, "")
+    stage.trainer.finishes(None)
+    stage.trainer.exits(0)
+    stage.step(3)
+    ended_hook(stage)
+    assert stage.report.drained.outcome is DrainOutcome.EMPTY
 
 
 # ---- failure ----------------------------------------------------------------------------------------
@@ -221,10 +265,7 @@ def test_a_drain_that_may_not_be_blocked_is_not(stage: NodeStage) -> None:
 
 
 def test_an_idle_machine_is_refused_by_its_hook_too(stage: NodeStage) -> None:
-    stage.begins(hooks=hooks(pre_terminate=1))
-    stage.trainer.finishes(None)
-    stage.trainer.exits(0)
-    stage.step(2)
+    at_rest(stage, pre_terminate=1)
     stage.claim(ends=True)
     stage.step()
     ended_hook(stage, 1)
@@ -345,6 +386,20 @@ def test_a_machine_without_its_process_runs_none(stage: NodeStage) -> None:
     drained(stage)
     stage.step(2)
     assert (stage.programs.starts, stage.agent.leaving) == ([], True)
+    assert stage.report.drained is not None
+    assert stage.report.drained.outcome is DrainOutcome.SAVED
+
+
+def test_a_hook_of_a_notice_blocks_nothing_even_when_the_notice_is_taken_back(stage: NodeStage) -> None:
+    stage.begins(hooks=hooks(on_interruption=1, pre_stop=1))
+    stage.claim()
+    interrupted(stage, 100.0)
+    stage.notices.standing = ()
+    ended_hook(stage, 1)
+    ended_hook(stage, 0)
+    assert stage.programs.names == ["on_interruption[0]", "pre_stop[0]"]
+    assert stage.report.drained is not None
+    assert stage.report.drained.outcome is DrainOutcome.SAVED
 
 
 # ---- before the first attempt ------------------------------------------------------------------------
@@ -382,6 +437,16 @@ def test_in_another_boot_it_runs_again(stage: NodeStage) -> None:
     stage.restart()
     stage.step(2)
     assert (len(stage.programs.starts), stage.report.hooks) == (2, ())
+
+
+def test_a_drain_meanwhile_waits_for_it(stage: NodeStage) -> None:
+    stage.order(an_assignment(hooks=hooks(post_start=1)))
+    stage.step()
+    stage.claim(ends=True)
+    stage.step(2)
+    assert stage.report.drained is None
+    ended_hook(stage)
+    assert (stage.report.drained is not None, stage.trainer.prepared) == (True, [])
 
 
 def test_a_failed_one_lets_nothing_start(stage: NodeStage) -> None:

@@ -194,9 +194,11 @@ def test_a_raised_budget_calls_the_drain_off() -> None:
     assert steps(paying(20.0, 10.0, drains={NODE: claim})) == ["Release"]
 
 
-def test_what_a_run_that_ended_cost_refuses_nothing_that_nobody_wants() -> None:
+@pytest.mark.parametrize("then", ["terminate", "keep"])
+def test_without_money_nothing_is_refused_that_nobody_wants(then: str) -> None:
     done = a_run(an_ended_attempt(outcome="completed"), state=RunState.COMPLETED)
-    assert planned(but(without_a_machine(10.0, 10.0), runs={RUN: done})).refusals == ()
+    spec = a_spec(budget={"total": 10.0}, train={"on_completion": then})
+    assert planned(but(without_a_machine(10.0, 10.0), record=a_record(spec), runs={RUN: done})).refusals == ()
 
 
 def test_what_runs_counts_before_it_is_booked() -> None:

@@ -114,6 +114,12 @@ def test_our_own_clock_that_jumped_spends_nothing() -> None:
     assert metering.spent(observed, an_incarnation(meter=RUNNING), a_machine(), later) == (4.0, True)
 
 
+def test_a_price_that_moved_while_our_clock_jumped_spends_nothing_either() -> None:
+    observed = but(world(a_machine(), RUNNING, dollars=3.0), heard={"m1": a_report(at=NOW)})
+    (claim,) = settle(observed, NOW + 10 * 86400).incarnations
+    assert (claim.meter.spent, claim.meter.since) == (4.0, NOW + 3600)
+
+
 # ---- booking -------------------------------------------------------------------------------------
 
 

@@ -14,14 +14,19 @@ from botocore.config import Config
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.local.layout import MachineProcess, MachineRecord, StateDirectory
 from lifecycle.adapters.metadata import InstanceMetadata
+from lifecycle.adapters.simulated.cloud import Instance, Kind
+from lifecycle.adapters.simulated.provider import OWNER, TYPE, ZONE, Call, Moment
 from lifecycle.bootstrap.aws import Site
 from lifecycle.bootstrap.controller import this_computer
 from lifecycle.contract import Premises
 from lifecycle.model import tags
+from lifecycle.model.errors import Unreadable
+from lifecycle.model.fleet import Market
 from lifecycle.model.foundation import Foundation
 from lifecycle.model.ids import NodeName
 from lifecycle.model.world import Machine
 from lifecycle.ports.provider import Ground, Provider
+from lifecycle.simulation.world import World
 from lifecycle.system.clock import SystemClock
 from lifecycle.system.files import read_record, write_record
 from tests.builders import NODE, a_machine, but
@@ -217,3 +222,67 @@ class OnAws(Premises):
     def retagged(self, machine: Machine, key: str, value: str) -> bool:
         self._ec2.create_tags(Resources=[machine.id], Tags=[{"Key": key, "Value": value}])
         return True
+
+
+class OnSimulated(Premises):
+    """`adapters.simulated`, with the real last guard and a tracker in memory."""
+
+    instance_type, zone = TYPE, ZONE
+    owner = OWNER
+    patience = 600.0
+
+    def __init__(self) -> None:
+        self._world = World()
+        self._fault: tuple[str, Moment] | None = None
+        self._opened = 0
+
+    def open(self) -> Provider:
+        self._opened += 1
+        provider = self._world.seat(f"host-{self._opened}", self._probe)._compute
+        return Provider(name="simulated", compute=provider, provisioner=provider)
+
+    def _probe(self, call: Call, moment: Moment) -> None:
+        if self._fault == (call.verb, moment):
+            raise Unreadable(f"{call} has no answer", fix="wait")
+
+    @contextmanager
+    def _faulty(self, verb: str, moment: Moment) -> Iterator[None]:
+        self._fault = (verb, moment)
+        yield
+        self._fault = None
+
+    def blind(self) -> AbstractContextManager[Any]:
+        return self._faulty("list", Moment.BEFORE)
+
+    def losing(self) -> AbstractContextManager[Any]:
+        return self._faulty("create", Moment.AFTER)
+
+    @contextmanager
+    def short(self) -> Iterator[None]:
+        self._world.cloud.capacity[Kind(Market.SPOT, TYPE, ZONE)] = 0
+        yield
+        self._world.cloud.capacity.clear()
+
+    def stranger(self) -> tuple[Machine, Callable[[], bool]]:
+        made = self._world.cloud.create(STRANGER, Kind(Market.ON_DEMAND, TYPE, ZONE))
+        self._world.timeline.run_for(60.0)
+        before = _state(made)
+        mine = tags.identity(OWNER, NodeName.parse(NODE), 7)
+        forged = a_machine(id=made.id, incarnation=7, market=Market.ON_DEMAND, tags=mine)
+        return forged, lambda: _state(made) == before
+
+    def retagged(self, machine: Machine, key: str, value: str) -> bool:
+        found = self._world.cloud.instances[machine.id]
+        found.tags[key] = value
+        self._world.cloud._show(found)
+        return True
+
+    def now(self) -> float:
+        return self._world.timeline.now()
+
+    def wait(self) -> None:
+        self._world.timeline.run_for(1.0)
+
+
+def _state(instance: Instance) -> tuple[object, ...]:
+    return instance.state, instance.ending, dict(instance.tags)

@@ -9,7 +9,7 @@ import pytest
 
 from lifecycle.adapters.aws.session import Session
 from lifecycle.contract import Premises, ProviderContract
-from tests.contracts.providers import OnAws, OnPaper, OnThisComputer, impatient_session
+from tests.contracts.providers import OnAws, OnPaper, OnSimulated, OnThisComputer, impatient_session
 from tests.doubles.aws import AwsDouble
 from tests.unit.adapters.conftest import Premises as Computer
 
@@ -37,3 +37,9 @@ class TestPaper(ProviderContract):
     @pytest.fixture
     def premises(self, tmp_path: Path) -> Premises:
         return OnPaper(tmp_path / "state")
+
+
+class TestSimulated(ProviderContract):
+    @pytest.fixture
+    def premises(self) -> Premises:
+        return OnSimulated()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-EXECUTE, OPERATOR = "lifecycle/control/execute.py", "lifecycle/control/operator.py"
+EXECUTE, ADOPTION = "lifecycle/control/execute.py", "lifecycle/planning/adoption.py"
 PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
 SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
 GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
@@ -239,15 +239,15 @@ MUTANTS = (
     ),
     mutant(
         "a pool is emptied only when that was said",
-        OPERATOR,
-        "if emptied and not allow_empty:",
+        ADOPTION,
+        "if emptied and not consent.allow_empty:",
         "if False:",
         "unit/control/test_operator.py::test_an_emptied_pool_is_refused_and_nothing_written",
     ),
     mutant(
         "a fleet of another file is refused",
-        OPERATOR,
-        "if standing.source != source and not take_over:",
+        ADOPTION,
+        "if standing.source != record.source and not consent.take_over:",
         "if False:",
         "unit/control/test_operator.py::test_a_fleet_of_another_file_is_refused_and_nothing_written",
     ),
@@ -363,6 +363,48 @@ MUTANTS = (
         "unit/planning/test_witness.py",
     ),
     mutant(
+        "what is put back again and again is left alone",
+        "lifecycle/planning/corrections.py",
+        "len(_lately(each, now)) >= OFTEN:",
+        "len(_lately(each, now)) > OFTEN:",
+        "unit/planning/test_contest.py::test_what_was_put_back_three_times_is_left_alone",
+    ),
+    mutant(
+        "a hook has one op id for what it is run for",
+        "lifecycle/planning/hooks.py",
+        'op_id=f"{point}-{index}-{mark}",',
+        'op_id=f"{point}-{index}-" + __import__("uuid").uuid4().hex,',
+        "unit/agent/test_hooks.py::test_the_drain_is_answered_when_its_hooks_are_over",
+    ),
+    mutant(
+        "where post_start failed nothing starts",
+        "lifecycle/planning/blocking.py",
+        "if failed is None or view.pool is None:",
+        "if True:",
+        "unit/planning/test_blocking.py::test_where_post_start_failed_nothing_starts",
+    ),
+    mutant(
+        "no machine is made beyond a budget per hour",
+        "lifecycle/planning/budget.py",
+        "if after is None or after > account.limit + _PENNY:",
+        "if after is None:",
+        "unit/planning/test_budget.py::test_of_the_nodes_of_a_pool_so_many_are_made_as_it_can_pay",
+    ),
+    mutant(
+        "a price that is not known passes no budget per hour",
+        "lifecycle/planning/budget.py",
+        "if after is None or after > account.limit + _PENNY:",
+        "if after is not None and after > account.limit + _PENNY:",
+        "unit/planning/test_budget.py::test_a_price_that_is_not_known_is_refused_under_a_budget_per_hour",
+    ),
+    mutant(
+        "without money nothing starts",
+        "lifecycle/planning/budget.py",
+        "if account is None or not account.exhausted:",
+        "if True:",
+        "unit/planning/test_budget.py::test_nothing_starts_without_money_and_the_refusal_says_how_to_go_on",
+    ),
+    mutant(
         "the contract sees a list that is empty where it is unreadable",
         PAPER,
         'raise Unreadable(f"a sheet cannot be read: {error}", fix=f"look into {self._folder}") from None',
@@ -389,5 +431,69 @@ MUTANTS = (
         "if (now := self._now(machine)).market is Market.SPOT:",
         "if (now := self._now(machine)).market is None:",
         "contracts/test_provider.py::TestPaper::test_a_spot_machine_refuses_to_be_stopped",
+    ),
+    mutant(
+        "an older text of a spec is not applied by mistake",
+        ADOPTION,
+        "if record.digest in standing.earlier and not consent.rollback:",
+        "if False:",
+        "unit/planning/test_adoption.py::test_a_refusal_says_why_and_names_the_option_that_overrides_it",
+    ),
+    mutant(
+        "a trainer that was never seen to save does not move to spot",
+        ADOPTION,
+        "if unproven and not consent.accept_unproven:",
+        "if False:",
+        "unit/planning/test_adoption.py::test_a_refusal_says_why_and_names_the_option_that_overrides_it",
+    ),
+    mutant(
+        "a list that lacks most machines is not believed",
+        "lifecycle/planning/witness.py",
+        "if len(known) < 2 or 2 * len(missing) <= len(known) or not spoke:",
+        "if True:",
+        "unit/planning/test_witness.py"
+        "::test_a_list_that_lacks_most_machines_while_their_agents_speak_is_not_believed",
+    ),
+    mutant(
+        "a clock that went back decides nothing",
+        "lifecycle/planning/witness.py",
+        "if last is None or now >= last.at - SILENT_AFTER:",
+        "if True:",
+        "unit/planning/test_witness.py::test_a_clock_that_went_back_is_told_with_whose_it_was",
+    ),
+    mutant(
+        "a silence is proven by two looks",
+        "lifecycle/planning/hearing.py",
+        "return quiet is not None and now - quiet.since >= LOOKS_APART",
+        "return True",
+        "unit/planning/test_hearing.py::test_a_silence_that_only_one_look_shows_ends_nothing",
+    ),
+    mutant(
+        "machines are not made again and again",
+        "lifecycle/planning/breaker.py",
+        "if _makes(action) and made >= limit:",
+        "if False:",
+        "unit/planning/test_breaker.py::test_at_the_limit_no_more_are_made_and_the_way_out_is_named",
+    ),
+    mutant(
+        "a gang's checkpoint is whole when every rank's part is there",
+        COURIER,
+        "if len(present) < job.count:",
+        "if False:",
+        "contracts/test_wholes.py::test_a_part_alone_is_no_checkpoint",
+    ),
+    mutant(
+        "a gang's attempt is over when every rank has ended",
+        "lifecycle/planning/gangs.py",
+        "return all(rank.outcome is not None for rank in attempt.members)",
+        "return any(rank.outcome is not None for rank in attempt.members)",
+        "unit/planning/test_gangs.py::test_an_attempt_lasts_until_every_rank_has_ended",
+    ),
+    mutant(
+        "a gang does not go on with another number of ranks",
+        "lifecycle/planning/guards.py",
+        "return same_run and before.nodes != after.nodes and 0 not in (before.nodes, after.nodes)",
+        "return False",
+        "unit/planning/test_guards.py::test_only_a_gang_that_goes_on_with_other_ranks_is_resized",
     ),
 )

@@ -211,7 +211,8 @@ class Cloud:
 
     def retag(self, instance: Instance, **changed: str) -> None:
         """Sets tags, by the last part of their key (`node="f/t/0"`), or by the whole one."""
-        instance.tags |= {key if ":" in key else f"steady:{key}": value for key, value in changed.items()}
+        whole = {key for key in changed if ":" in key or key == tags.NAME}
+        instance.tags |= {key if key in whole else f"steady:{key}": value for key, value in changed.items()}
         self._show(instance)
 
     def _boot(self, instance: Instance) -> None:

@@ -1,7 +1,7 @@
-"""The agent as machines install it: one file, named by its digest, with all wheels that it needs.
+"""The agent as machines install it: one file, named by its digest, with its installer and all wheels that it needs.
 
-Machines install from it without the network at large (`boot`). The same sources and lock give the same file, so a
-`pulumi up` without a change has nothing to do.
+Machines fetch it (`boot`) and install from it (`install`) without the network at large. The same sources and lock
+give the same file, so a `pulumi up` without a change has nothing to do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lifecycle.model.errors import SteadyError
 from lifecycle.system.files import write_whole
 
 ROOT = Path(__file__).parent.parent
-LOCK = Path(__file__).with_name("agent.lock")
+LOCK, INSTALLER = Path(__file__).with_name("agent.lock"), Path(__file__).with_name("install.py")
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PROCESSORS = ("x86_64", "aarch64")
@@ -38,7 +38,7 @@ def built(cache: Path | None = None) -> Path:
     cache = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "steadyfleet"
     with tempfile.TemporaryDirectory() as folder:
         own = _wheel(Path(folder))
-        bundle = packed([own, *_locked(cache / "wheels")])
+        bundle = packed([INSTALLER, own, *_locked(cache / "wheels")])
     target = cache / "bundles" / f"{hashlib.sha256(bundle).hexdigest()}.tar"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from lifecycle.control.register import Application
 from lifecycle.model.codec import convert
 from lifecycle.model.errors import Fault, SpecError, SteadyError
 from lifecycle.model.foundation import STACK, Foundation, stack_of
+from lifecycle.planning.adoption import Consent
 from lifecycle.planning.unbuilt import unbuilt
 from lifecycle.specfile import SpecFile, load
 from lifecycle.specfile.source import recorded
@@ -69,8 +70,12 @@ async def _by_hand(name: str) -> composed.Parts:
         spec=found.spec,
         text=found.text,
         source=Path(recorded(found.source, found.spec.provider)),
-        take_over=bool(config.get_bool("takeOver")),
-        allow_empty=bool(config.get_bool("allowEmpty")),
+        consent=Consent(
+            take_over=bool(config.get_bool("takeOver")),
+            allow_empty=bool(config.get_bool("allowEmpty")),
+            rollback=bool(config.get_bool("rollback")),
+            accept_unproven=bool(config.get_bool("acceptUnproven")),
+        ),
     )
     forms = machines.forms(found.spec, userdata.text(foundation))
     parts = await asyncio.to_thread(composed.by_hand, foundation, application, forms)

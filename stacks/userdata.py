@@ -1,6 +1,7 @@
 """User data: what makes a machine of an image that knows nothing of us. The same text for a whole foundation.
 
-It names no version, so a new release of this project replaces no machine: boot reads which bundle is current.
+It names no version, so a new release of this project replaces no machine: boot reads which bundle is current, and
+what is done with it is in the bundle too.
 """
 
 from __future__ import annotations
@@ -30,5 +31,7 @@ exit 1
 
 def text(foundation: Foundation) -> str:
     """The user data of every machine of every fleet on this foundation. It holds no secret."""
-    boot = Path(__file__).with_name("boot.py").read_text()
-    return _SCRIPT.format(region=foundation.region, table=foundation.table, bucket=foundation.bucket, boot=boot)
+    _, _, boot = Path(__file__).with_name("boot.py").read_text().split('"""', 2)
+    return _SCRIPT.format(
+        region=foundation.region, table=foundation.table, bucket=foundation.bucket, boot=boot.lstrip()
+    )

@@ -12,6 +12,8 @@ import msgspec
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
 from lifecycle.model.journal import Tick
+from lifecycle.model.money import Choice, Meter, Price, Quote
+from lifecycle.model.proving import SaveOutcome, SaveProof
 from lifecycle.model.records import (
     Allowance,
     Assignment,
@@ -91,6 +93,7 @@ def an_incarnation(**changes: Any) -> Incarnation:
         "claimed_at": NOW - 3600,
         "claimed_by": "controller",
         "instance": "m1",
+        "meter": Meter(rate=0.0, since=NOW - 3600, first=True),
     }
     return Incarnation(**{**fields, **changes})
 
@@ -285,10 +288,35 @@ def a_notice(cause: Cause = Cause.SPOT, *, lead: float | None = 100.0, **changes
     return Notice(**{**fields, **changes})
 
 
+def a_proof(spec: FleetSpec | None = None, **changes: Any) -> SaveProof:
+    """A stop saved step 130 within 3 seconds."""
+    fields = {
+        "pool": "f/t",
+        "fingerprint": fingerprint((spec or a_spec()).pools["t"]),
+        "outcome": SaveOutcome.SAVED,
+        "at": NOW - 2,
+        "by": "operator",
+        "run": RUN,
+        "attempt": 1,
+        "request": "m1.manual.1",
+        "step": 130,
+        "seconds": 3.0,
+        "size": 1000,
+    }
+    return SaveProof(**{**fields, **changes})
+
+
 def a_tick(**changes: Any) -> Tick:
     """The last one, of generation 1, that had nothing to do."""
     fields = {"fleet": "f", "at": NOW - 9, "by": "controller", "generation": 1}
     return Tick(**{**fields, "actions": 0, "refused": 0, "waiting": 0, **changes})
+
+
+def prices(dollars: float = 1.0, *, at: float = NOW, market: Market = Market.SPOT) -> dict[Choice, Quote]:
+    """What a machine of this computer costs, when it costs something: as placed, and as it is listed."""
+    price = Price(dollars=dollars, at=at, source="a list")
+    choices = (Choice(market, "", ""), Choice(market, "local", "local"))
+    return {choice: Quote(**choice._asdict(), asked_at=at, price=price) for choice in choices}
 
 
 def nothing_yet(spec: FleetSpec | None = None, **changes: Any) -> Observed:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.doubles.aws import AwsDouble
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """botocore reads its models of the services anew for each session: half of the time of a test with some."""
+    import botocore.session
+
+    with patch.object(botocore.session, "create_loader", cache(botocore.session.create_loader)):
+        yield
 
 
 @pytest.fixture(scope="session")

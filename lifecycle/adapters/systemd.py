@@ -30,6 +30,10 @@ NOT_FOUND = 127
 _EXITED = "1"
 """ExecMainCode of a process that exited by itself (CLD_EXITED); others were ended by a signal."""
 
+_ORDERED = {False: {"Before": AGENT}, True: {"DefaultDependencies": "no"}}
+"""By whether it is a hook: one is also started while the machine shuts down, when systemd would refuse a unit that
+conflicts with that, and would have one that is ordered before the agent wait for the agent's end."""
+
 _SHOWN = "LoadState,MainPID,ExecMainPID,ExecMainCode,ExecMainStatus"
 
 
@@ -120,7 +124,7 @@ def _settings(launch: Launch, unit: str, workdir: Path) -> list[str]:
         "User": "root",
         "KillMode": "mixed",
         "TimeoutStopSec": "10",
-        "Before": AGENT,
+        **_ORDERED[launch.hook],
         "WorkingDirectory": str(workdir),
         "StandardOutput": f"append:{launch.log}",
         "StandardError": f"append:{launch.log}",

@@ -2,6 +2,7 @@
 
 `service` is the agent: one `step` looks, decides (by `planning.wants`, `planning.drain` and
 `planning.outcome`) and acts. Its hands are `supervisor` (the trainer's processes and files), `courier`
-(checkpoints to and from the store) and `watch` (notices); `reporting` tells the tracker. May import
+(checkpoints to and from the store), `watch` (notices) and `programs` (hooks, one at a time by `hooks`, at the
+points in `occasions`); `reporting` tells the tracker. May import
 `planning`, `tracker`, `ports`, `system` and `model`; never adapters, the spec or the controller.
 """

@@ -18,17 +18,9 @@ from lifecycle.agent.reporting import Conditions, Journal
 from lifecycle.model.demand import AskMode, Demand
 from lifecycle.model.ids import NodeName
 from lifecycle.model.node import Ask, NodeState
-from lifecycle.model.records import (
-    Assignment,
-    Drained,
-    DrainOutcome,
-    Ended,
-    Outcome,
-    Phase,
-    Receipt,
-)
+from lifecycle.model.records import Assignment, Drained, DrainOutcome, Ended, Outcome, Phase, Receipt
 from lifecycle.model.states import Cause
-from lifecycle.planning import drain, outcome
+from lifecycle.planning import drain, hooks, outcome
 from lifecycle.planning.drain import Move, Trainee
 from lifecycle.planning.outcome import Judgement, exit_in_words
 from lifecycle.planning.wants import Surroundings
@@ -244,7 +236,7 @@ class AttemptKeeper:
             self.fault = _WELL
             if ask is not None and ask.terminated_at is None:
                 self._trainer.withdraw(assignment.run)
-                self._remember(ask=None)
+                self._remember(ask=None, withdrawn=ask)
             return
         if ask is not None and ask.demand == demand:
             return
@@ -286,7 +278,7 @@ class AttemptKeeper:
             detail = f"asked {ask.demand.grace:.0f}s ago, no new complete checkpoint"
             refused = Drained(drain=request, outcome=DrainOutcome.REFUSED, at=now, step=self.step, detail=detail)
             drained = refused if request == ask.demand.drain else state.drained
-            self._remember(ask=None, refused=(*state.refused, request)[-20:], drained=drained)
+            self._remember(ask=None, withdrawn=ask, refused=(*state.refused, request)[-20:], drained=drained)
             self._journal.note("drain refused", cause=ask.demand.cause, evidence=detail, run=assignment.run)
             return
         self._remember(ask=None, answered=(*state.answered, request)[-20:])
@@ -353,7 +345,7 @@ class AttemptKeeper:
         trainee = drain.without_parts(trainee) if target is not None else trainee
         finished, result = self._trainer.result(assignment.run)
         judged = outcome.judge(
-            self._state.ask,
+            outcome.asked(self._state, process.exit_code),
             trainee,
             exit_code=process.exit_code,
             finished=finished,
@@ -381,7 +373,12 @@ class AttemptKeeper:
         self._finish(ended, self._state.drained)
 
     def _finish(self, ended: Ended, drained: Drained | None) -> None:
-        self._remember(assignment=None, restored=False, ask=None, ended=ended, drained=drained)
+        """The answer to its drain is held back while hooks are due."""
+        last = hooks.last(self._state, drained)
+        drained = self._state.drained if last and last.demand else drained
+        self._remember(
+            assignment=None, restored=False, ask=None, withdrawn=None, ended=ended, drained=drained, last=last
+        )
         self.phase, self.pid, self.step, self.fault = Phase.IDLE, None, None, _WELL
         at = f" at step {ended.step}" if ended.step is not None else ""
         self._journal.note(

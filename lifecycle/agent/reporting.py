@@ -45,8 +45,17 @@ class Journal:
         self._node, self._tracker, self._conditions, self._clock = node, tracker, conditions, clock
 
     def note(
-        self, what: str, *, cause: str = "", evidence: str = "", result: str = "", run: str | None = None
-    ) -> None:
+        self,
+        what: str,
+        *,
+        cause: str = "",
+        evidence: str = "",
+        result: str = "",
+        run: str | None = None,
+        op: str | None = None,
+        output: str = "",
+    ) -> bool:
+        """Writes one line; False when the tracker did not take it."""
         entry = Entry(
             at=self._clock.now(),
             kind=EntryKind.OBSERVED,
@@ -56,11 +65,15 @@ class Journal:
             cause=cause,
             evidence=evidence,
             result=result,
+            op=op,
+            output=output,
         )
         try:
             self._tracker.journal(entry)
         except SteadyError as error:
             self._conditions.set("TrackerReachable", "WriteFailed", error.what)
+            return False
+        return True
 
 
 class Reporter:
@@ -96,4 +109,4 @@ class Reporter:
 
 
 def _core(report: Report) -> Report:
-    return msgspec.structs.replace(report, sequence=0, at=0.0, step=None, shipping=None)
+    return msgspec.structs.replace(report, sequence=0, at=0.0, step=None, shipping=None, use=None)

@@ -14,16 +14,20 @@ import msgspec
 
 from lifecycle.agent.attempt import AttemptKeeper
 from lifecycle.agent.courier import Courier
+from lifecycle.agent.foreign import ForeignWatch
+from lifecycle.agent.hooks import HookKeeper
 from lifecycle.agent.memory import Memory
+from lifecycle.agent.occasions import Occasions
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
+from lifecycle.agent.use import Accelerators, UseMeter
 from lifecycle.agent.watch import NoticeWatch
+from lifecycle.model.demand import Demand
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.node import NodeState
 from lifecycle.model.records import (
     Assignment,
     Desired,
     DrainClaim,
-    Drained,
     DrainOutcome,
     Notice,
     Order,
@@ -33,6 +37,7 @@ from lifecycle.model.records import (
 from lifecycle.planning import wants
 from lifecycle.planning.wants import Surroundings
 from lifecycle.ports.clock import Clock
+from lifecycle.ports.hooks import HookPrograms
 from lifecycle.ports.power import Power
 from lifecycle.ports.trainer import Trainer
 from lifecycle.tracker.node import NodeTracker
@@ -46,15 +51,17 @@ _DELAYS = {
     Phase.RESTORING: 0.1,
     Phase.SAVING: 0.05,
     Phase.SHIPPING: 0.1,
+    Phase.HOOKS: 0.1,
 }
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which machine this is, and which node it fills."""
+    """Which machine this is, in which boot, and which node it fills."""
 
     node: str
     instance: str
     incarnation: int
+    boot: str = ""
 
 
 class Agent:
@@ -70,6 +77,7 @@ class Agent:
         *,
         tracker: NodeTracker,
         trainer: Trainer,
+        programs: HookPrograms,
         courier: Courier,
         watch: NoticeWatch,
         memory: Memory,
@@ -84,7 +92,10 @@ class Agent:
         self._courier, self._orphaned_now = courier, orphaned
         self._conditions = Conditions(clock)
         journal = Journal(identity.node, tracker, self._conditions, clock)
+        self._use = UseMeter(clock, Accelerators())
         self._keeper = AttemptKeeper(identity.node, trainer, courier, memory, self._conditions, journal, clock)
+        self._hooks = HookKeeper(programs, memory, self._conditions, journal)
+        self._occasions = Occasions(identity.instance, identity.boot, self._hooks, memory, journal)
         self._order: Order | None = None
         self._drain: DrainClaim | None = None
         self._peers: tuple[Report, ...] = ()
@@ -93,6 +104,7 @@ class Agent:
         self._read_every, self._read_at = read_every, clock.monotonic()
         self._power, self._kept, self._abandoned, self._left = power, False, False, False
         self._journal = journal
+        self._foreign = ForeignWatch(trainer.intruders, self._conditions, clock)
 
     @property
     def state(self) -> NodeState:
@@ -100,14 +112,20 @@ class Agent:
 
     @property
     def watched_pid(self) -> int | None:
-        """The trainer's process, whose end should wake the agent."""
-        return self._keeper.pid
+        """The trainer's process, or a hook's, whose end should wake the agent."""
+        return self._keeper.pid or self._hooks.pid
 
     @property
     def leaving(self) -> bool:
         """The machine is going down, and nothing is left to be saved or told."""
         going = self._shutdown_at is not None or self._orphaned
-        return going and self.state.assignment is None and not self.state.unsent and not self._reporter.fault
+        state = self.state
+        done = state.assignment is None and not (state.unsent or state.untold or self._reporter.fault)
+        return going and done and (self._orphaned or not self._hooking)
+
+    @property
+    def _hooking(self) -> bool:
+        return self._occasions.pending or self.state.hook is not None
 
     @property
     def orphaned(self) -> bool:
@@ -123,16 +141,21 @@ class Agent:
         self._orphaned = self._orphaned or self._orphaned_now()
         self._read_instructions()
         around = self._surroundings()
+        self._occasions.take_up(self._order)
+        self._hooks.attend(around, now)
         self._keeper.collect(now)
+        idle = self.state.assignment is None
         if self.state.assignment is not None:
             self._keeper.attend(self.state.assignment, wants.strictest(around, now), around, now)
-        else:
-            self._stand_by(around, now)
-        self._answer_drain(around, now)
+        if self.state.assignment is None and self._occasions.seen_off(around, now):
+            if idle:
+                self._stand_by(around, now)
+            self._answer_drain(around, now)
         self._send_receipts()
+        self._foreign.look(self.state.assignment)
         self._memory.save()
         self._tell(now)
-        self._see_to_power()
+        self._see_to_power(around, now)
         return _DELAYS[self._phase()]
 
     def _read_instructions(self) -> None:
@@ -166,14 +189,14 @@ class Agent:
             and wants.abandoned(self._tracker.last_tick(), now)
         )
 
-    def _see_to_power(self) -> None:
+    def _see_to_power(self, around: Surroundings, now: float) -> None:
         """Nobody pays for a machine that cannot report, nor for one that is done and that nobody comes for."""
         if self._power is None:
             return
         if self._reporter.heard and not self._kept:
             self._power.keep()
             self._kept = True
-        if self._abandoned and self._shutdown_at is None:
+        if self._abandoned and self._shutdown_at is None and self._occasions.powered_off(around, now):
             if not self._left:
                 self._journal.note("powers off", evidence="its run has completed, and no controller came by since")
             self._abandoned, self._left = False, True
@@ -199,9 +222,14 @@ class Agent:
         assignment = self._ordered()
         if assignment is None:
             return
-        if wants.may_start(around, now):
+        if not wants.may_start(around, now):
+            self._decline(assignment, wants.strictest(around, now))
+        elif self._occasions.may_start(assignment, around, now):
             self._keeper.accept(assignment, now)
-        elif assignment.nodes and (demand := wants.strictest(around, now)) is not None:
+
+    def _decline(self, assignment: Assignment, demand: Demand | None) -> None:
+        """Of a gang that waits for this rank: it will not come."""
+        if assignment.nodes and demand is not None:
             self._keeper.decline(assignment, demand.cause)
 
     def _ordered(self) -> Assignment | None:
@@ -222,17 +250,12 @@ class Agent:
         claim, state = wants.live_claim(around, now), self.state
         if claim is None or state.assignment is not None:
             return
-        if state.drained is None or state.drained.drain != claim.drain:
-            ended = state.ended
-            self._remember(
-                drained=Drained(
-                    drain=claim.drain,
-                    outcome=DrainOutcome.EMPTY,
-                    at=now,
-                    step=ended.step if ended else None,
-                    receipt=ended.receipt if ended else None,
-                )
-            )
+        told = state.drained if state.drained is not None and state.drained.drain == claim.drain else None
+        if told is not None and (told.outcome is not DrainOutcome.REFUSED or told.hook):
+            return  # what a trainer refused is answered anew, now that it has ended
+        answer = self._occasions.emptied(claim, around, now)
+        if answer is not None:
+            self._remember(drained=answer)
 
     def _send_receipts(self) -> None:
         for receipt in self.state.unsent:
@@ -244,7 +267,7 @@ class Agent:
             self._remember(unsent=tuple(other for other in self.state.unsent if other != receipt))
 
     def _phase(self) -> Phase:
-        return self._keeper.phase
+        return Phase.HOOKS if self.state.assignment is None and self._hooking else self._keeper.phase
 
     def _tell(self, now: float) -> None:
         order = self._order
@@ -265,9 +288,9 @@ class Agent:
             incarnation=self._identity.incarnation,
             sequence=0,
             at=now,
-            phase=keeper.phase,
+            phase=self._phase(),
             order_seen=self._order.number if self._order else 0,
-            ready=assignment is None and not state.unsent,
+            ready=assignment is None and not state.unsent and not self._hooking,
             run=assignment.run if assignment else None,
             attempt=assignment.attempt if assignment else None,
             from_step=state.from_step if assignment else None,
@@ -283,7 +306,15 @@ class Agent:
             drained=state.drained,
             rejected=state.rejected,
             conditions=self._conditions.all(),
+            hook=self._hooks.running,
+            hooks=self._occasions.shown(self._last_assignment()),
+            use=self._use.look(keeper.pid, keeper.step) if assignment and assignment.watch_use else None,
         )
+
+    def _last_assignment(self) -> Assignment | None:
+        """The newest that was given to this machine, whether or not it was taken up."""
+        order = self._order
+        return order.assignment if order is not None and order.incarnation == self._identity.incarnation else None
 
     def _in_gang(self) -> bool:
         ordered = self._order.assignment if self._order else None

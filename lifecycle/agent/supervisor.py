@@ -7,6 +7,7 @@ loader workers down before the ranks could save.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -17,14 +18,23 @@ from typing import Any
 from lifecycle.agent.rundir import HYPERPARAMETERS, RunDirectory, complete_checkpoints, discard
 from lifecycle.model.records import Assignment
 from lifecycle.ports.trainer import Launch, Launcher, LocalCheckpoint, ProcessState, StopRequest
-from lifecycle.system import processes
+from lifecycle.system import openfiles, processes
+
+ACCELERATOR = r"/dev/(nvidia[0-9]|nvidia-uvm|neuron[0-9]|kfd)"
+"""How the device files begin that only computing opens."""
+
+_SERVICES = frozenset({"nvidia-persiste", "nv-hostengine", "dcgm-exporter", "nvidia-smi", "Xorg", "gnome-shell"})
+"""They hold accelerators open on sound machines."""
 
 
 class Supervisor:
     """One node's trainers. `disk` is the node's own disk, `logs` where their output goes."""
 
-    def __init__(self, *, node: str, disk: Path, logs: Path, launcher: Launcher) -> None:
+    def __init__(
+        self, *, node: str, disk: Path, logs: Path, launcher: Launcher, accelerator: str = ACCELERATOR
+    ) -> None:
         self._node, self._disk, self._logs, self._launcher = node, disk, logs, launcher
+        self._accelerator = re.compile(accelerator)
 
     def prepare(self, assignment: Assignment) -> None:
         self._run(assignment.run).reset(assignment.hyperparameters)
@@ -37,7 +47,7 @@ class Supervisor:
                 attempt=assignment.attempt,
                 command=assignment.command,
                 workdir=assignment.workdir,
-                env=self._environment(assignment, resume_from),
+                env=self.environment(assignment, resume_from),
                 log=str(self.log(assignment)),
             )
         )
@@ -69,7 +79,16 @@ class Supervisor:
 
     def kill(self, assignment: Assignment) -> None:
         directory = str(self._run(assignment.run).path)
-        processes.end_all(lambda: processes.carriers("STEADY_RUN_DIR", directory))
+        processes.end_all(lambda: processes.carriers("STEADY_RUN_DIR", directory, unless="STEADY_OP_ID"))
+
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        """A line for each process that is not ours and uses an accelerator, or this attempt's checkpoints."""
+        kept = f"{self.checkpoint_directory(assignment)}{os.sep}" if assignment else None
+        found = openfiles.holders(
+            lambda path: bool(self._accelerator.match(path)) or (kept is not None and path.startswith(kept))
+        )
+        ours = {os.getpid(), *processes.descendants(os.getpid())}
+        return [f"{openfiles.name(pid)} (pid {pid}) uses {path}" for pid, path in found if _foreign(pid, ours)]
 
     def progress(self, run: str) -> int | None:
         return self._run(run).progress()
@@ -107,7 +126,7 @@ class Supervisor:
         process = self.process(assignment)
         return processes.ranks(process.pid) if process is not None and process.alive else []
 
-    def _environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
+    def environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
         """The contract's variables over the node's own and the spec's."""
         run = self._run(assignment.run).path
         port, grace = str(assignment.port or _free_port()), str(round(assignment.grace))
@@ -133,6 +152,12 @@ class Supervisor:
         if resume_from is not None:
             ours["STEADY_RESUME_FROM"] = str(resume_from)
         return {**_tracking(assignment, os.environ), "PATH": _path(), **assignment.env, **ours}
+
+
+def _foreign(pid: int, ours: set[int]) -> bool:
+    """Neither ours nor started by what is, and no service that watches over accelerators."""
+    started_by_us = openfiles.carries(pid, "STEADY_RUN_DIR", "STEADY_INSTANCE_ID")
+    return pid not in ours and not started_by_us and openfiles.name(pid) not in _SERVICES
 
 
 def _tracking(assignment: Assignment, env: Mapping[str, str]) -> dict[str, str]:

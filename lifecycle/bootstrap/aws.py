@@ -6,6 +6,7 @@ from functools import cached_property
 
 from lifecycle.adapters.aws.compute import Ec2Compute
 from lifecycle.adapters.aws.objects import S3Store
+from lifecycle.adapters.aws.prices import AwsPrices
 from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.adapters.aws.wake import SqsWake
@@ -44,12 +45,16 @@ class Site:
         return S3Store(client, self.foundation.bucket, owner=self.foundation.account)
 
     @cached_property
+    def prices(self) -> AwsPrices:
+        return AwsPrices(self.session, self.clock)
+
+    @cached_property
     def wake(self) -> SqsWake:
         return SqsWake(self.session, self.foundation.queue_url, self.clock)
 
     def seen(self, fleet: str) -> Observed:
         """The fleet's machines, known by our own records, with all else that is known. Raises Unreadable."""
-        observed = observe(fleet, self.compute, self.tracker)
+        observed = observe(fleet, self.compute, self.tracker, self.clock.now())
         if observed.machines is None:
             raise Unreadable(f"{fleet}: the machines cannot be read: {observed.unreadable}", fix="try again")
         return observed

@@ -34,6 +34,7 @@ def control(foundation: Foundation, provisioner: Provisioner | None = None) -> C
             wake=site.wake,
             who=who(),
             pace=AWS,
+            prices=site.prices,
         ),
         clock=site.clock,
         pace=AWS,

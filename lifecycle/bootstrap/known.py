@@ -1,4 +1,4 @@
-"""Which foundations and fleets on AWS were used from a state directory, so that a fleet's name is enough."""
+"""Where fleets were used from a state directory, on AWS or on plugged-in providers: a fleet's name is enough."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lifecycle.system.files import read_record, write_record
 
 
 class Known:
-    """Small files below the state directory. A file that cannot be read is one that is not there."""
+    """Small files below the state directory. A file that cannot be read is one that is not there.
+
+    A place is a region, or `provider NAME` for machines of a provider that another package registers.
+    """
 
     def __init__(self, state: Path) -> None:
         self._state = StateDirectory(state.absolute())
@@ -23,8 +26,16 @@ class Known:
     def foundation(self, region: str) -> Foundation | None:
         return read_record(self._foundations / f"{region}.json", Foundation)
 
-    def region_of(self, fleet: str) -> str | None:
-        """Where this fleet was last used; None when never on AWS, as far as this directory knows."""
+    def providers(self) -> tuple[str, ...]:
+        """Those registered by other packages whose fleets were used from here."""
+        return tuple(sorted(path.name for path in (self._state.path / "providers").glob("*")))
+
+    def state_of(self, provider: str) -> Path:
+        """The state directory of a provider's fleets."""
+        return self._state.path / "providers" / provider
+
+    def place_of(self, fleet: str) -> str | None:
+        """Where this fleet was last used; None when on this computer only, as far as this directory knows."""
         return read_record(self._fleets / f"{fleet}.json", str)
 
     def remember(self, foundation: Foundation, fleet: str | None) -> None:
@@ -32,6 +43,11 @@ class Known:
         with self._state.writing():
             self._foundations.mkdir(exist_ok=True)
             write_record(self._foundations / f"{foundation.region}.json", foundation)
-            if fleet is not None:
-                self._fleets.mkdir(exist_ok=True)
-                write_record(self._fleets / f"{fleet}.json", foundation.region)
+        if fleet is not None:
+            self.used(fleet, foundation.region)
+
+    def used(self, fleet: str, place: str) -> None:
+        """Raises StateUnusable when the directory cannot be written."""
+        with self._state.writing():
+            self._fleets.mkdir(exist_ok=True)
+            write_record(self._fleets / f"{fleet}.json", place)

@@ -14,11 +14,14 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from lifecycle.adapters.local.launcher import MachineLauncher
-from lifecycle.adapters.local.layout import StateDirectory
+from lifecycle.adapters.local.layout import MachinePaths, MachineProcess, StateDirectory
 from lifecycle.adapters.local.objects import DirectoryStore
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.adapters.local.wake import FileWake
@@ -26,6 +29,7 @@ from lifecycle.adapters.metadata import InstanceMetadata
 from lifecycle.adapters.systemd import SystemdLauncher, SystemdPower
 from lifecycle.agent.courier import Courier
 from lifecycle.agent.memory import Memory
+from lifecycle.agent.programs import Programs
 from lifecycle.agent.reporting import Reporter
 from lifecycle.agent.service import Agent, Identity
 from lifecycle.agent.supervisor import Supervisor
@@ -40,6 +44,7 @@ from lifecycle.ports.tracker import Table
 from lifecycle.ports.trainer import Launcher
 from lifecycle.system import processes
 from lifecycle.system.clock import SystemClock
+from lifecycle.system.files import read_record
 from lifecycle.tracker.node import NodeTracker
 
 HEARTBEAT = 2.0
@@ -48,6 +53,8 @@ TRACKER_BUSY = 2.0
 
 SHUTDOWN_DEFAULT = 85.0
 TABLE, DISK = "STEADY_TABLE", "/var/lib/steadyfleet"
+PARENT = "STEADY_MACHINE_PID"
+"""The process of a machine of this computer: it may be gone before its agent has begun to look."""
 
 READ_EVERY = 1.0
 """Seconds between two readings of orders that are paid for."""
@@ -101,6 +108,7 @@ class Machine(NamedTuple):
     launcher: Launcher
     disk: Path
     logs: Path
+    boot: str
     power: Power | None = None
 
 
@@ -122,23 +130,30 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(state: StateDirectory | None) -> None:
-    bell, clock, parent = Bell(), SystemClock(), os.getppid()
+    bell, clock = Bell(), SystemClock()
+    parent = int(os.environ.get(PARENT, os.getppid()))
+
+    def orphaned() -> bool:
+        return state is not None and os.getppid() != parent
+
     metadata = InstanceMetadata(clock)
-    me = _who_am_i(metadata)
+    me = _who_am_i(metadata, orphaned)
     machine = _with_systemd() if state is None else _of_this_computer(state, me)
     reach = _on_aws(metadata, me, machine) if state is None or TABLE in os.environ else _here(state, clock)
     tracker = NodeTracker(reach.table, me.node)
     _check_claim(tracker, me)
+    trainer = Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher)
     agent = Agent(
-        me,
+        msgspec.structs.replace(me, boot=machine.boot),
         tracker=tracker,
-        trainer=Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher),
+        trainer=trainer,
+        programs=Programs(trainer, machine.launcher, machine.logs),
         courier=Courier(reach.store, clock.now, bell.ring),
         watch=NoticeWatch(metadata, clock, bell.ring),
         memory=Memory(machine.disk / "agent.json"),
         reporter=Reporter(tracker, clock, reach.wake, HEARTBEAT),
         clock=clock,
-        orphaned=lambda: state is not None and os.getppid() != parent,
+        orphaned=orphaned,
         read_every=reach.read_every,
         power=machine.power,
     )
@@ -176,13 +191,19 @@ def _setting(name: str) -> str:
 
 def _of_this_computer(state: StateDirectory, me: Identity) -> Machine:
     paths = state.machine(me.instance)
-    return Machine(MachineLauncher(paths), paths.disk, state.logs)
+    return Machine(MachineLauncher(paths), paths.disk, state.logs, _boot_of(paths))
+
+
+def _boot_of(paths: MachinePaths) -> str:
+    """A machine of this computer boots with its process."""
+    machine = read_record(paths.process, MachineProcess)
+    return f"{machine.process.pid}.{machine.process.started}" if machine else ""
 
 
 def _with_systemd() -> Machine:
     disk = Path(os.environ.get("STEADY_DISK", DISK))
     disk.mkdir(parents=True, exist_ok=True)
-    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs", SystemdPower())
+    return Machine(SystemdLauncher(disk / "attempts"), disk, disk / "logs", processes.boot_id(), SystemdPower())
 
 
 def _check_claim(tracker: NodeTracker, me: Identity) -> None:
@@ -199,12 +220,14 @@ def _check_claim(tracker: NodeTracker, me: Identity) -> None:
         raise SteadyError(what, fix="terminate it; machines are made by `pulumi up` and `steady reconcile` only")
 
 
-def _who_am_i(metadata: InstanceMetadata) -> Identity:
-    """Asks the metadata service until it answers: without a name nothing can be done."""
+def _who_am_i(metadata: InstanceMetadata, orphaned: Callable[[], bool]) -> Identity:
+    """Asks the metadata service until it answers, or its machine is gone: without a name nothing can be done."""
     while True:
         try:
             found = metadata.identity()
         except Unreadable as error:
+            if orphaned():
+                raise
             print(f"waiting: {error.what}", file=sys.stderr, flush=True)
             time.sleep(1.0)
         else:

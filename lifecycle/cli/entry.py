@@ -8,7 +8,7 @@ import sys
 import click
 
 from lifecycle import __version__
-from lifecycle.cli import local, looking, orders, plans, specs
+from lifecycle.cli import local, looking, orders, plans, rehearse, specs
 from lifecycle.cli.context import from_environment, global_options
 from lifecycle.model.errors import SpecError, SteadyError
 
@@ -25,7 +25,14 @@ def steady() -> None:
     """Keep a declared training fleet running, cheap on spot, without losing work."""
 
 
-for command in (*specs.COMMANDS, *plans.COMMANDS, *looking.COMMANDS, *orders.COMMANDS, local.local):
+for command in (
+    *specs.COMMANDS,
+    *plans.COMMANDS,
+    *looking.COMMANDS,
+    *orders.COMMANDS,
+    rehearse.rehearse,
+    local.local,
+):
     steady.add_command(command)
 
 

@@ -11,7 +11,8 @@ from lifecycle.cli.plans import raise_failed
 from lifecycle.cli.story import Story, line
 from lifecycle.cli.tables import runs_table, status_table
 from lifecycle.control.loop import Ticked, desired
-from lifecycle.planning.ending import Ending, ending
+from lifecycle.planning.ending import Ending, ending, stuck
+from lifecycle.planning.explain import raise_refusals
 from lifecycle.planning.status import fleet_status
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def watch_to_the_end(context: Context, control: Control, fleet: str) -> int:
 
 
 def _over(ticked: Ticked) -> bool:
-    return ticked.plan.settled and _ending(ticked).over
+    found = _ending(ticked)
+    return ticked.plan.settled and (found.over or stuck(ticked.plan, found, ticked.observed))
 
 
 def _ending(ticked: Ticked) -> Ending:
@@ -57,9 +59,11 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
         context.show(runs_table(found, color=context.color))
         context.show(found.sentence)
     if paused:
+        raise_refusals(ticked.plan)
         context.say("saved and stopped; `steady run` or `steady apply` goes on from here")
         return 130
     raise_failed(found)
+    raise_refusals(ticked.plan)
     return 0
 
 

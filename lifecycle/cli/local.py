@@ -12,8 +12,8 @@ from lifecycle.cli.orders import NODE, _named
 from lifecycle.cli.plans import seconds
 
 if TYPE_CHECKING:
-    from lifecycle.adapters.local.console import LocalConsole
     from lifecycle.model.ids import NodeName
+    from lifecycle.ports.provider import Console
 
 
 @click.group()
@@ -21,14 +21,15 @@ def local() -> None:
     """The local provider's console: acts behind the controller's back."""
 
 
-def _console(context: Context, node: NodeName) -> LocalConsole:
+def _console(context: Context, node: NodeName) -> Console:
     from lifecycle.model.errors import WrongUsage
 
     control = context.controls.of_fleet(node.fleet)
     if control.console is None:
+        where = f"on AWS ({control.where})" if control.foundation else f"of {control.where}"
         raise WrongUsage(
-            f"{node.fleet} is on AWS ({control.where}); `steady local` acts on machines of this computer",
-            fix="use the EC2 console; AWS FIS can send a spot machine its notice",
+            f"{node.fleet} is {where}; `steady local` acts on machines of this computer",
+            fix="use the provider's own console; on AWS, FIS can send a spot machine its notice",
         )
     return control.console
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lifecycle.planning.history import RunShown
     from lifecycle.planning.status import FleetStatus
 
+LAST_LINES = 3
+"""Of a hook's output; `-o json` has all that was kept."""
+
 
 @click.command()
 @click.argument("fleet", required=False, metavar="[SPEC|FLEET]")
@@ -72,13 +75,20 @@ def _status(control: Control, fleet: str) -> FleetStatus | None:
 
 
 def _print_status(context: Context, status: FleetStatus) -> None:
-    from lifecycle.cli.tables import rendered, status_table
+    from lifecycle.cli.tables import cost_line, rendered, status_table
+    from lifecycle.planning.holds import line
 
     context.show(f"{status.fleet}: {status.sentence}")
     for hold in status.holds:
-        context.show(f"held: {hold.node or status.fleet}: {hold.kind} by {hold.by}: {hold.reason}")
+        context.show(f"held: {line(hold)}")
+    for pool in status.pools:
+        for condition in pool.conditions:
+            context.show(f"{pool.pool}: {condition.type}={condition.status}: {condition.message}")
     for condition in status.conditions:
         context.show(f"{condition.reason}: {condition.message}")
+    for cost in status.costs:
+        if cost.spent or cost.per_hour != 0:
+            context.show(cost_line(cost))
     if status.nodes:
         context.show(rendered(status_table(status), color=context.color))
 
@@ -121,7 +131,7 @@ def _entries(control: Control, fleet: str, nodes: tuple[str, ...], limit: int) -
 
 
 def _told(entries: tuple[Entry, ...], *, named: bool = False) -> list[str]:
-    """One line per action: an intent and its outcome are told together."""
+    """One line per action: an intent and its outcome are told together. Below a hook, its last lines."""
     from lifecycle.model.journal import EntryKind
 
     outcomes = {entry.op for entry in entries if entry.kind is EntryKind.OUTCOME}
@@ -135,6 +145,7 @@ def _told(entries: tuple[Entry, ...], *, named: bool = False) -> list[str]:
         parts = [part for part in (entry.cause, entry.evidence, entry.what, result) if part]
         where = f"{entry.node}  " if named else ""
         lines.append(f"{when}  {where}{' → '.join(parts)}")
+        lines += [f"    | {said}" for said in entry.output.strip().splitlines()[-LAST_LINES:]]
     return lines
 
 
@@ -183,19 +194,24 @@ def _histories(context: Context, name: str | None) -> Iterator[RunShown]:
 
 
 def _runs(control: Control, fleet: str) -> Iterator[RunShown]:
-    from lifecycle.planning.history import run_shown
+    from lifecycle.planning.history import run_shown, spent
 
     observed, _ = control.controller.look(fleet)
+    now = control.clock.now()
     for run in observed.runs.values():
         attempts = control.tracker.attempts(fleet, run.run)
         receipts = control.tracker.receipts(fleet, run.run, 1000)
-        yield run_shown(run, attempts, receipts, observed.rejections)
+        nodes = {attempt.node for attempt in attempts}
+        claims = [claim for node in sorted(nodes) for claim in control.tracker.history_of(fleet, node)]
+        cost = spent(observed, attempts, claims, now)
+        yield run_shown(run, attempts, receipts, observed.rejections, spent=cost, now=now)
 
 
 def _print_history(context: Context, run: RunShown) -> None:
     lost = ", ".join(f"{steps} {cause}" for cause, steps in sorted(run.lost_steps.items())) or "none"
     bound = "" if run.lost_steps_exact else " (a lower bound: a sudden death)"
     context.show(f"{run.run}: {run.state}; steps lost: {lost}{bound}; spared by saves: {run.spared_steps}")
+    context.show(f"  {_time_and_money(run)}")
     if run.hyperparameters:
         context.show(f"  hyperparameters: {run.hyperparameters}")
     for attempt in run.attempts:
@@ -209,6 +225,16 @@ def _print_history(context: Context, run: RunShown) -> None:
         machines = ", ".join(f"{each.node} (incarnation {each.incarnation})" for each in trained)
         where = f"{machines}, {attempt.market}"
         context.show(f"  attempt {attempt.attempt} on {where}: {ended}, {steps}{again}{saved}{detail}")
+
+
+def _time_and_money(run: RunShown) -> str:
+    """Where the time went, and what the machines cost; nothing is said of machines that cost nothing."""
+    from lifecycle.model.quantities import spoken
+
+    lost = ", ".join(f"{spoken(seconds)} {cause}" for cause, seconds in sorted(run.lost_seconds.items())) or "none"
+    known = "" if run.cost_exact else "~"
+    cost = f"; cost so far: {known}${run.cost:.2f}" if run.cost or known else ""
+    return f"trained for {spoken(run.training_seconds)}; time lost: {lost}{cost}"
 
 
 COMMANDS = (status, why, history)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.moments import moment
+from lifecycle.cli.moments import reason as reason_said
 from lifecycle.cli.plans import seconds
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 NODE = click.argument("node")
 FLEET = click.argument("fleet")
-REASON = click.option("--reason", required=True, help="Why; recorded and shown.")
+REASON = click.option("--reason", required=True, callback=reason_said, help="Why; recorded and shown.")
 TIMEOUT = click.option(
     "--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait for the outcome."
 )
@@ -62,11 +64,14 @@ def _until_settled(context: Context, control: Control, node: NodeName, timeout: 
 @pass_context
 def stop(context: Context, node: str, reason: str, span: str | None, timeout: float) -> int:
     """Save, then stop the node: on demand it keeps its disk, spot is ended and comes back anew."""
+    from lifecycle.planning.moments import utc
+
     control, name = _opened(context, node)
-    until = control.clock.now() + seconds(span) if span else None
+    until = control.clock.now() + seconds(span) if span is not None else None
     control.operator.stop(name, reason, until)
     _until_settled(context, control, name, timeout)
-    context.show(f"{name}: stopped; `steady start {name}` goes on")
+    comes_back = f"it comes back at {utc(until)}, or by" if until else "it goes on by"
+    context.show(f"{name}: stopped; {comes_back} `steady start {name}`")
     return 0
 
 
@@ -77,7 +82,7 @@ def stop(context: Context, node: str, reason: str, span: str | None, timeout: fl
 @global_options
 @pass_context
 def start(context: Context, node: str, resume: bool, timeout: float) -> int:
-    """Lift the node's holds and start it."""
+    """Lift the node's holds and start it; what was contested is put back again."""
     control, name = _opened(context, node)
     control.operator.start(name, resume=resume)
     ticked = _until_settled(context, control, name, timeout)
@@ -110,7 +115,7 @@ def _state(ticked: Ticked, node: NodeName) -> str:
 
 @click.command()
 @NODE
-@click.option("--reason", default="asked for", help="Why; recorded and shown.")
+@click.option("--reason", default="asked for", callback=reason_said, help="Why; recorded and shown.")
 @TIMEOUT
 @global_options
 @pass_context
@@ -167,15 +172,19 @@ def checkpoint(context: Context, node: str, timeout: float) -> int:
 @click.command()
 @FLEET
 @REASON
-@click.option("--until", "span", metavar="DURATION", help="Only for this long, e.g. 12h.")
+@click.option(
+    "--until", metavar="TIME", help="Until then, e.g. '2026-11-27 08:00', an RFC 3339 time, or 12h from now."
+)
 @global_options
 @pass_context
-def suspend(context: Context, fleet: str, reason: str, span: str | None) -> int:
+def suspend(context: Context, fleet: str, reason: str, until: str | None) -> int:
     """Observe and alert only: nothing is made, stopped or ended."""
+    from lifecycle.planning.moments import utc
+
     control = context.controls.of_fleet(fleet)
-    until = control.clock.now() + seconds(span) if span else None
-    control.operator.suspend(fleet, reason, until)
-    context.show(f"{fleet}: suspended; `steady unsuspend {fleet}` lifts it")
+    end = moment(until, control.clock.now()) if until is not None else None
+    control.operator.suspend(fleet, reason, end)
+    context.show(f"{fleet}: suspended{f' until {utc(end)}' if end else ''}; `steady unsuspend {fleet}` lifts it")
     return 0
 
 
@@ -184,9 +193,9 @@ def suspend(context: Context, fleet: str, reason: str, span: str | None) -> int:
 @global_options
 @pass_context
 def unsuspend(context: Context, fleet: str) -> int:
-    """Act again."""
+    """Act again, and count the launches of the hour anew."""
     lifted = context.controls.of_fleet(fleet).operator.unsuspend(fleet)
-    context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended'}")
+    context.show(f"{fleet}: {'no longer suspended' if lifted else 'was not suspended; the breaker counts anew'}")
     return 0
 
 

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from lifecycle.specfile import SpecFile
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
+NOTICE_SUMS = "a save under a spot notice"
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
 TAKE_OVER = click.option("--take-over", is_flag=True, help="The fleet was applied from another file; take it.")
+ROLLBACK = click.option("--rollback", is_flag=True, help="Go back to a text that was applied before.")
+ACCEPT_UNPROVEN = click.option(
+    "--accept-unproven", is_flag=True, help="Move to spot though nobody has seen the trainer save when asked."
+)
 TIMEOUT = click.option(
     "--timeout", type=float, default=900.0, show_default=True, help="Seconds to wait for the outcome."
 )
@@ -31,9 +36,12 @@ TIMEOUT = click.option(
 @pass_context
 def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
     """Show what apply would do. Changes nothing."""
-    found = _loaded(context, spec)
+    from lifecycle.specfile import load
+
+    found = load(spec)
     control = context.controls.of_spec(found.spec, read_only=True)
     _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    _warn(context, found, planned)
     _show_plan(context, planned)
     return 2 if detailed_exitcode and planned.actions else 0
 
@@ -43,28 +51,30 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
 @YES
 @ALLOW_EMPTY
 @TAKE_OVER
+@ROLLBACK
+@ACCEPT_UNPROVEN
 @TIMEOUT
 @global_options
 @pass_context
-def apply(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool, timeout: float) -> int:
+def apply(context: Context, /, spec: Path, yes: bool, timeout: float, **consent: bool) -> int:
     """Plan, ask, and act until every run trains or has ended."""
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
-    if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
+    if not _adopted(context, control, found, consent, yes=yes):
         return 1
     return _tick_until(context, control, found.spec.fleet, timeout, share=True)
 
 
-def _adopted(
-    context: Context, control: Control, found: SpecFile, *, yes: bool, allow_empty: bool, take_over: bool
-) -> bool:
+def _adopted(context: Context, control: Control, found: SpecFile, agreed: dict[str, bool], *, yes: bool) -> bool:
     """Makes the spec the spec of record, once its plan was shown and agreed to."""
+    from lifecycle.planning.adoption import Consent
     from lifecycle.planning.guards import unproven
     from lifecycle.specfile.source import recorded
 
     control.ground(found.spec.fleet)
     source = Path(recorded(found.source, found.spec.provider))
-    control.operator.check(found.spec, source, allow_empty=allow_empty, take_over=take_over)
+    consent = Consent(**agreed)
+    control.operator.check(found.spec, found.text, source, consent)
     observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     if unproven(observed.record.spec if observed.record else None, found.spec, planned):
         _can_be_made(control, found)
@@ -72,7 +82,7 @@ def _adopted(
         _show_plan(context, planned, talk=True)
         if not _agreed(context, yes):
             return False
-    control.operator.adopt(found.spec, found.text, source, allow_empty=allow_empty, take_over=take_over)
+    control.operator.adopt(found.spec, found.text, source, consent)
     return True
 
 
@@ -91,15 +101,17 @@ def _agreed(context: Context, yes: bool) -> bool:
 @YES
 @ALLOW_EMPTY
 @TAKE_OVER
+@ROLLBACK
+@ACCEPT_UNPROVEN
 @global_options
 @pass_context
-def run(context: Context, spec: Path, yes: bool, allow_empty: bool, take_over: bool) -> int:
+def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
     """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
     from lifecycle.cli.live import watch_to_the_end
 
-    found = _buildable(context, spec)
+    found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
-    if not _adopted(context, control, found, yes=yes, allow_empty=allow_empty, take_over=take_over):
+    if not _adopted(context, control, found, consent, yes=yes):
         return 1
     return watch_to_the_end(context, control, found.spec.fleet)
 
@@ -152,12 +164,23 @@ def _loaded(context: Context, path: Path) -> SpecFile:
     from lifecycle.specfile import load
 
     found = load(path)
-    for warning in found.warnings:
-        context.say(f"{warning} (warning)")
+    _warn(context, found, None)
     return found
 
 
-def _buildable(context: Context, path: Path) -> SpecFile:
+def _warn(context: Context, found: SpecFile, planned: Plan | None) -> None:
+    """The spec's own warnings, but for estimates in whose place something was measured."""
+    measured = (
+        [f"pools.{save.pool.partition('/')[2]}.checkpoint." for save in planned.saves if save.measured]
+        if planned
+        else []
+    )
+    for warning in found.warnings:
+        if not warning.path.startswith(tuple(measured)) or not warning.message.startswith(NOTICE_SUMS):
+            context.say(f"{warning} (warning)")
+
+
+def buildable(context: Context, path: Path) -> SpecFile:
     """The spec, when this version does everything that it says."""
     from lifecycle.model.errors import SpecError
     from lifecycle.planning.unbuilt import unbuilt

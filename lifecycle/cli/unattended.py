@@ -38,8 +38,9 @@ def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float) -
 
 def _only_one(context: Context, specs: Sequence[SpecFile]) -> Control:
     """Who acts on all of these. Raises WrongUsage for fleets of several places: one doorbell is listened to."""
-    places = {spec.spec.region if spec.spec.provider == "aws" else None for spec in specs}
-    if len(places) > 1:
+    from lifecycle.bootstrap.controls import place_of
+
+    if len({place_of(spec.spec) for spec in specs}) > 1:
         raise WrongUsage("these fleets are of several providers or regions", fix="run one `--every` for each")
     controls = [context.controls.of_spec(spec.spec, fresh=True) for spec in specs]
     return controls[0]

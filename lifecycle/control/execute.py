@@ -55,15 +55,25 @@ class Executor:
 
     def record(self, facts: Facts) -> None:
         """Writes what the observation settled."""
+        self._learn(facts)
+        self._let_go(facts)
+        for entry in facts.entries:
+            self._tracker.journal(self._fleet, entry)
+
+    def _learn(self, facts: Facts) -> None:
         tracker, fleet, guard = self._tracker, self._fleet, self._guard
         for attempt in facts.attempts:
             tracker.put_attempt(fleet, attempt, guard)
         for run in facts.runs:
             tracker.put_run(fleet, run, guard)
-        for incarnation in facts.incarnations:
-            tracker.put_incarnation(fleet, incarnation, guard)
+        self._book(facts)
         for receipt in facts.rejections:
             tracker.reject(fleet, receipt, guard)
+        for proof in facts.proofs:
+            tracker.put_proof(fleet, proof, guard)
+
+    def _let_go(self, facts: Facts) -> None:
+        tracker, fleet, guard = self._tracker, self._fleet, self._guard
         for node in facts.released:
             tracker.release_drain(fleet, node, guard)
         for hold in facts.spent:
@@ -72,8 +82,15 @@ class Executor:
             tracker.spend_allowance(fleet, instance, guard)
         for shortage in facts.over:
             tracker.forget_shortage(fleet, shortage, guard)
-        for entry in facts.entries:
-            tracker.journal(fleet, entry)
+        for correction in facts.calm:
+            tracker.forget_correction(fleet, correction, guard)
+
+    def _book(self, facts: Facts) -> None:
+        """The ledgers first: a claim that says it is booked is."""
+        for ledger in facts.ledgers:
+            self._tracker.put_ledger(self._fleet, ledger, self._guard)
+        for incarnation in facts.incarnations:
+            self._tracker.put_incarnation(self._fleet, incarnation, self._guard)
 
     def execute(self, plan: Plan, shortages: Sequence[Shortage] = ()) -> tuple[str, ...]:
         """Carries the plan out; returns one line per action that failed. Raises LostLease.
@@ -256,6 +273,8 @@ class Executor:
         self._journal(EntryKind.INTENT, op, action, "")
 
     def _conclude(self, op: str, action: Action, error: str) -> None:
+        if action.correction is not None and not error:
+            self._tracker.note_correction(self._fleet, action.correction, self._guard)
         self._journal(EntryKind.OUTCOME, op, action, f"failed: {error}" if error else "done")
 
     def _journal(self, kind: EntryKind, op: str, action: Action, result: str) -> None:

@@ -15,15 +15,17 @@ from lifecycle.control.observe import observe, with_receipts
 from lifecycle.model.errors import Conflict, GuardRefused
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Quiet
 from lifecycle.model.plan import Claim
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import DrainClaim, Incarnation, Placement
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import emptying
+from lifecycle.planning.hearing import heard_at
 from lifecycle.planning.renewal import used
 from lifecycle.planning.settle import apply_facts, settle
-from lifecycle.planning.view import VANISHED_AFTER, NodeView, views
+from lifecycle.planning.view import VANISHED_AFTER, NodeView, view_of
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.tracker.controller import ControllerTracker
@@ -55,6 +57,7 @@ class LastGuard:
         self._fleet, self._spec, self._by = fleet, spec, by
         self._tracker, self._compute, self._clock = tracker, compute, clock
         self._began = clock.now()
+        self._quiet: Mapping[str, Quiet] = {}
 
     # ---- making ----------------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class LastGuard:
             verdict = emptying.empty(view, self._purpose(view))
             if isinstance(verdict, emptying.Passed):
                 return verdict.evidence
-            deadline = deadline or self._clock.monotonic() + view.grace + SLACK
+            deadline = deadline or self._clock.monotonic() + emptying.patience(view, self._purpose(view)) + SLACK
             late = self._clock.monotonic() >= deadline
             if isinstance(verdict, emptying.Refused):
                 raise self._not_saved(view, verdict.evidence)
@@ -186,7 +189,7 @@ class LastGuard:
             return None
         if machine.node != str(name):
             raise self._retagged(name, instance, f"its tags say that it is {machine.node}'s")
-        return next(view for view in views(self._spec, observed, self._clock.now()) if view.name == name)
+        return view_of(self._spec, observed, name, self._clock.now())
 
     def _must_be_gone(self, observed: Observed, name: NodeName, instance: str) -> None:
         """A machine that the list lacks, and whose agent speaks, has lost its tags, not its life.
@@ -201,7 +204,7 @@ class LastGuard:
                 fix="is `aws:region` the one that this stack was made in? `pulumi config set aws:region ...`",
             )
         if report is not None and report.instance == instance:
-            heard = self._clock.now() - report.at
+            heard = self._clock.now() - heard_at(report, observed.quiet.get(instance))
             if heard < VANISHED_AFTER:
                 raise self._retagged(name, instance, f"it is not listed, and its agent spoke {spoken(heard)} ago")
 
@@ -214,7 +217,8 @@ class LastGuard:
     def _observe(self, instance: str) -> Observed:
         """Raises GuardRefused when the world cannot be read: unknown is never a reason to delete."""
         now = self._clock.now()
-        observed = observe(self._fleet, self._compute, self._tracker)
+        observed = observe(self._fleet, self._compute, self._tracker, now, self._quiet)
+        self._quiet = observed.quiet
         if observed.machines is None:
             raise GuardRefused(
                 f"{self._fleet}: the machines cannot be read ({observed.unreadable}): nothing is deleted",
@@ -230,7 +234,7 @@ class LastGuard:
         reason = StopReason.REPLACEMENT if view.wanted.present else StopReason.SCALE_IN
         if view.owner_is_leaving:
             reason = StopReason.MANUAL
-        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}")
+        return emptying.Purpose(reason=reason, cause=Cause.OPERATOR, key=f"up-{self._began:.0f}", ends=True)
 
     def _drain(self, steps: Iterable[object]) -> None:
         for step in steps:

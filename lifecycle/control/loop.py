@@ -12,6 +12,7 @@ import msgspec
 
 from lifecycle.control.execute import Executor
 from lifecycle.control.observe import observe, with_receipts
+from lifecycle.control.pricing import Pricing
 from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.errors import LostLease, SteadyError, TimedOut, Unreadable
 from lifecycle.model.fleet import FleetSpec
@@ -21,9 +22,11 @@ from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
 from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.planning.status import blind_since
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.events import Wake
+from lifecycle.ports.prices import Prices
 from lifecycle.ports.provisioner import Provisioner
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
@@ -71,10 +74,11 @@ class Controller:
         wake: Wake,
         who: str,
         pace: Pace = LOCAL,
+        prices: Prices | None = None,
     ) -> None:
         self._tracker, self._leases, self._clock, self._wake = tracker, leases, clock, wake
         self._compute, self._provisioner, self._upkeep, self._who = compute, provisioner, upkeep, who
-        self._pace = pace
+        self._pace, self._pricing = pace, Pricing(prices, clock)
         self._asked: dict[str, float] = {}
 
     def look(self, fleet: str, spec: FleetSpec | None = None, *, share: bool = False) -> tuple[Observed, Plan]:
@@ -83,7 +87,8 @@ class Controller:
         With `share` it asks what the machines share, as the first tick of `apply` does.
         """
         now = self._clock.now()
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
+        observed, _ = self._pricing.priced(observed, spec or desired(observed.record))
         observed = apply_facts(observed, settle(observed, now))
         if share:
             observed, _ = self._asked_shared(observed)
@@ -101,7 +106,10 @@ class Controller:
     def _tick(self, fleet: str, guard: Guard, *, upkeep: bool, share: bool) -> Ticked:
         began, now = self._clock.monotonic(), self._clock.now()
         executor = self._executor(fleet, guard)
-        observed = observe(fleet, self._compute, self._tracker)
+        observed = observe(fleet, self._compute, self._tracker, now)
+        observed, quotes = self._pricing.priced(observed, desired(observed.record))
+        if quotes is not None:
+            self._tracker.put_quotes(fleet, quotes, guard)
         facts = settle(observed, now)
         executor.record(facts)
         observed, notes = apply_facts(observed, facts), NOTHING
@@ -109,11 +117,13 @@ class Controller:
             observed, notes = self._asked_shared(observed)
         observed, plan = self._planned(observed, desired(observed.record), now, share=share)
         errors = executor.execute(plan, observed.shortages)
-        if upkeep and observed.machines is not None:
-            errors += self._upkeep.tidy(observed, guard)
-        left = self._finish_destroy(executor, observed, plan, guard)
+        left: tuple[str, ...] = ()
+        if observed.suspended(now) is None:
+            if upkeep and observed.machines is not None:
+                errors += self._upkeep.tidy(observed, guard)
+            left = self._finish_destroy(executor, observed, plan, guard)
         plan, errors = _waits_for(plan, left), errors + left
-        notes += (self._wake.trouble,) if self._wake.trouble else ()
+        notes += tuple(trouble for trouble in (self._wake.trouble, self._pricing.trouble) if trouble)
         seconds = round(self._clock.monotonic() - began, 3)
         record = _record(observed, plan, at=now, by=self._who, errors=errors, notes=notes, seconds=seconds)
         self._tracker.tick(record, guard)
@@ -239,6 +249,8 @@ def _record(
         shared=() if _shared(plan, errors) else observed.shared,
         seconds=seconds,
         nodes_seen=sum(machine.live for machine in observed.machines or ()),
+        quiet=tuple(observed.quiet.values()),
+        blind_since=blind_since(observed, at),
     )
 
 

@@ -13,9 +13,10 @@ import msgspec
 
 from lifecycle.control.observe import observe
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
-from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.fleet import FleetSpec, Resume
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Entry, EntryKind
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     Desired,
@@ -25,10 +26,13 @@ from lifecycle.model.records import (
     Phase,
     SpecRecord,
 )
-from lifecycle.model.states import RunState
+from lifecycle.model.states import RunState, StopReason
 from lifecycle.model.world import Machine
-from lifecycle.planning import guards
+from lifecycle.planning import adoption, holds, rehearsing
+from lifecycle.planning.adoption import Consent
+from lifecycle.planning.moments import utc
 from lifecycle.planning.strays import Stray, strays
+from lifecycle.planning.view import NodeView, views
 from lifecycle.ports.clock import Clock
 from lifecycle.ports.compute import Compute
 from lifecycle.ports.tracker import Guard
@@ -36,6 +40,7 @@ from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
 
 LEASE_WAIT = 30.0
+NONE = Consent()
 
 
 class Operator:
@@ -49,27 +54,24 @@ class Operator:
 
     # ---- the spec of record ----------------------------------------------------------------------
 
-    def check(self, spec: FleetSpec, source: Path, *, allow_empty: bool, take_over: bool) -> None:
+    def check(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> None:
         """Raises GuardRefused where `adopt` would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
+        self.proposed(spec, text, source, consent)
 
-    def proposed(
-        self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool
-    ) -> SpecRecord:
+    def proposed(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """The record that `adopt` would leave standing. Raises GuardRefused where it would; writes nothing."""
-        standing = self._tracker.spec(spec.fleet)
-        self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-        record = self._record(spec, text, source, standing, allow_empty=allow_empty)
+        observed = self._tracker.observe(spec.fleet)
+        standing = observed.record
+        record = self._record(spec, text, source, standing, allow_empty=consent.allow_empty)
+        adoption.may_replace(record, observed, consent)
         return record if standing is None or _changed(standing, record) else standing
 
-    def adopt(self, spec: FleetSpec, text: str, source: Path, *, allow_empty: bool, take_over: bool) -> SpecRecord:
+    def adopt(self, spec: FleetSpec, text: str, source: Path, consent: Consent = NONE) -> SpecRecord:
         """Makes `spec` the spec of record, and lifts what Ctrl-C held. Unchanged: nothing is written."""
         with self._leases.held(spec.fleet, wait=LEASE_WAIT) as guard:
             standing = self._tracker.spec(spec.fleet)
-            record = self._record(spec, text, source, standing, allow_empty=allow_empty)
-            self._may_replace(standing, spec, str(source), allow_empty=allow_empty, take_over=take_over)
-            if standing is None or _changed(standing, record):
+            record = self.proposed(spec, text, source, consent)
+            if record != standing:
                 self._tracker.set_spec(record, guard)
                 self._note(spec.fleet, "apply", evidence=f"generation {record.generation} of {source}")
             self._lift(spec.fleet, guard, lambda hold: hold.kind is HoldKind.PAUSE)
@@ -91,36 +93,9 @@ class Operator:
             applied_at=self._clock.now(),
             applied_by=self._who,
             allow_empty=allow_empty,
+            earlier=adoption.earlier(standing, digest),
+            launches_from=standing.launches_from if standing else 0.0,
         )
-
-    @staticmethod
-    def _may_replace(
-        standing: SpecRecord | None, spec: FleetSpec, source: str, *, allow_empty: bool, take_over: bool
-    ) -> None:
-        if standing is None:
-            return
-        if standing.source != source and not take_over:
-            raise GuardRefused(
-                f"{spec.fleet} was applied from {standing.source}, not from {source}",
-                fix="give this fleet another name, or pass --take-over",
-            )
-        if spec.provider == "aws" and standing.spec.region != spec.region:
-            raise GuardRefused(
-                f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
-                fix="give this fleet another name, or `steady destroy` it there first",
-            )
-        resized = guards.resized(standing.spec, spec)
-        if resized:
-            raise GuardRefused(
-                f"{spec.fleet}: resize: the gang {resized[0]} would go on with another number of ranks",
-                fix=f"name another run (pools.{resized[0]}.train.run), or keep its `nodes`",
-            )
-        emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
-        if emptied and not allow_empty:
-            raise GuardRefused(
-                f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
-                fix="pass --allow-empty if that is meant; their work is saved first",
-            )
 
     def destroy(self, fleet: str) -> SpecRecord | None:
         """Marks the fleet for its end. None when nothing is recorded and no machine is left."""
@@ -148,14 +123,59 @@ class Operator:
         machine = self._machine(node)
         return self._hold(HoldKind.REPLACE, node, reason, instance=machine.id)
 
+    def rehearse(self, node: NodeName, span: float) -> Hold:
+        """Asks what trains on the node to save and exit within `span` seconds, and to go on from there.
+
+        Raises GuardRefused where that could cost it more than a moment.
+        """
+        self._declared(node)
+        with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
+            now = self._clock.now()
+            observed = observe(node.fleet, self._compute, self._tracker, now)
+            view = next(v for v in views(self._recorded(node.fleet).spec, observed, now) if v.name == node)
+            if (suspended := observed.suspended(now)) is not None:
+                raise GuardRefused(f"{node}: {holds.in_words(suspended)}", fix=f"steady unsuspend {node.fleet}")
+            self._may_rehearse(view)
+            if view.run is not None and view.attempt is not None:
+                allowed = msgspec.structs.replace(view.run, allowed=view.attempt.number + 1)
+                self._tracker.put_run(node.fleet, allowed, guard)
+            instance = view.machine.id if view.machine else None
+            reason = "whether its trainer saves and stops"
+            return self._write(
+                guard, node.fleet, HoldKind.REHEARSE, str(node), reason, instance=instance, until=now + span
+            )
+
+    def call_off(self, hold: Hold) -> int:
+        """Lifts this hold; returns whether it still stood."""
+        with self._leases.held(hold.fleet, wait=LEASE_WAIT) as guard:
+            return self._lift(hold.fleet, guard, lambda standing: standing.id == hold.id)
+
+    def proved(self, fleet: str, proof: SaveProof) -> None:
+        """Keeps what a copy of one of its pools has proven."""
+        with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            self._tracker.put_proof(fleet, proof, guard)
+
+    @staticmethod
+    def _may_rehearse(view: NodeView) -> None:
+        if view.pool is not None and view.pool.train.resume is Resume.NEVER:
+            raise GuardRefused(
+                f"{view.node}: with resume: never its next attempt would start from the beginning",
+                fix="rehearse a spec with resume: auto",
+            )
+        if not rehearsing.trains(view):
+            raise SteadyError(f"{view.node} does not train undisturbed now", fix=f"steady status {view.name.fleet}")
+
     def suspend(self, fleet: str, reason: str, until: float | None) -> Hold:
         self._recorded(fleet)
         return self._put(fleet, HoldKind.SUSPEND, None, reason, until=until)
 
     def unsuspend(self, fleet: str) -> int:
-        """Lifts every suspension; returns how many there were."""
+        """Lifts every suspension, and the breaker; returns how many suspensions there were."""
         self._recorded(fleet)
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
+            forgiven = msgspec.structs.replace(self._recorded(fleet), launches_from=self._clock.now())
+            self._tracker.set_spec(forgiven, guard)
+            self._note(fleet, "unsuspend")
             return self._lift(fleet, guard, lambda hold: hold.kind is HoldKind.SUSPEND)
 
     def pause(self, fleet: str) -> Hold:
@@ -163,14 +183,37 @@ class Operator:
         return self._put(fleet, HoldKind.PAUSE, None, "Ctrl-C in `steady run`")
 
     def start(self, node: NodeName, *, resume: bool) -> None:
-        """Lifts the node's holds; with `resume` its run's next attempt may start, whatever held it back."""
+        """Lifts the node's holds, and puts back what is contested; with `resume` its run's
+        next attempt may start, whatever held it back."""
         self._declared(node)
         with self._leases.held(node.fleet, wait=LEASE_WAIT) as guard:
             if resume:
                 self._allow(node, guard)
-            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE)
+            mine = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.REPLACE, HoldKind.START)
             self._lift(node.fleet, guard, lambda hold: hold.kind in mine and hold.node == str(node))
+            self._rouse(node, guard)
+            self._make_peace(node, guard)
             self._note(node.fleet, "start --resume" if resume else "start", node=str(node))
+            self._against_schedule(node, guard)
+
+    def _against_schedule(self, node: NodeName, guard: Guard) -> None:
+        """A node that its schedule stops is kept running until that changes next."""
+        found = holds.scheduled(self._recorded(node.fleet).spec, self._clock.now()).get(node.pool)
+        if found is not None:
+            reason = "`steady start` during a scheduled stop"
+            self._write(guard, node.fleet, HoldKind.START, str(node), reason, until=found.until)
+
+    def _rouse(self, node: NodeName, guard: Guard) -> None:
+        """What was stopped because it was idle is wanted again."""
+        placement = self._tracker.observe(node.fleet).placements.get(str(node))
+        if placement is not None and placement.reason is StopReason.IDLE:
+            again = msgspec.structs.replace(placement, present=True, reason=None, run=None)
+            self._tracker.place(node.fleet, again, guard)
+
+    def _make_peace(self, node: NodeName, guard: Guard) -> None:
+        for correction in self._tracker.observe(node.fleet).corrections:
+            if correction.node == str(node):
+                self._tracker.forget_correction(node.fleet, correction, guard)
 
     def _allow(self, node: NodeName, guard: Guard) -> None:
         observed = self._tracker.observe(node.fleet)
@@ -224,11 +267,15 @@ class Operator:
 
     def strays(self, fleet: str) -> tuple[Stray, ...]:
         """Live machines that are provably ours and belong to no node any more."""
-        return strays(observe(fleet, self._compute, self._tracker), self._clock.now())
+        now = self._clock.now()
+        return strays(observe(fleet, self._compute, self._tracker, now), now)
 
     def sweep(self, fleet: str, found: tuple[Stray, ...]) -> tuple[Machine, ...]:
-        """Ends those that nothing speaks for; returns them."""
+        """Ends those that nothing speaks for; returns them. Raises GuardRefused while the fleet is suspended."""
         ended = tuple(stray.machine for stray in found if not stray.spared)
+        suspended = self._tracker.observe(fleet).suspended(self._clock.now())
+        if ended and suspended is not None:
+            raise GuardRefused(f"{fleet}: {holds.in_words(suspended)}", fix=f"steady unsuspend {fleet}")
         for machine in ended:
             self._note(fleet, "sweep", node=machine.node, evidence=f"{machine.id} belongs to no node")
             self._compute.end_stray(machine)
@@ -278,25 +325,39 @@ class Operator:
         until: float | None = None,
     ) -> Hold:
         with self._leases.held(fleet, wait=LEASE_WAIT) as guard:
-            hold = Hold(
-                id=f"{kind}-{guard.version}",
-                fleet=fleet,
-                kind=kind,
-                node=node,
-                reason=reason,
-                by=self._who,
-                at=self._clock.now(),
-                instance=instance,
-                until=until,
-            )
-            self._tracker.hold(fleet, hold, guard)
-            self._note(fleet, kind, node=node, evidence=reason)
+            return self._write(guard, fleet, kind, node, reason, instance=instance, until=until)
+
+    def _write(
+        self,
+        guard: Guard,
+        fleet: str,
+        kind: HoldKind,
+        node: str | None,
+        reason: str,
+        *,
+        instance: str | None = None,
+        until: float | None = None,
+    ) -> Hold:
+        hold = Hold(
+            id=f"{kind}-{guard.version}",
+            fleet=fleet,
+            kind=kind,
+            node=node,
+            reason=reason,
+            by=self._who,
+            at=self._clock.now(),
+            instance=instance,
+            until=until,
+        )
+        self._tracker.hold(fleet, hold, guard)
+        self._note(fleet, kind, node=node, evidence=f"{reason}{f', until {utc(until)}' if until else ''}")
         return hold
 
     def _lift(self, fleet: str, guard: Guard, which: Callable[[Hold], bool]) -> int:
         lifted = [hold for hold in self._tracker.observe(fleet).holds if which(hold)]
         for hold in lifted:
             self._tracker.lift(fleet, hold, guard)
+            self._note(fleet, f"{hold.kind} lifted", node=hold.node, evidence=hold.reason)
         return len(lifted)
 
     def _note(self, fleet: str, what: str, *, node: str | None = None, evidence: str = "") -> None:

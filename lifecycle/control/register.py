@@ -13,6 +13,7 @@ from lifecycle.control.operator import Operator
 from lifecycle.model.errors import GuardRefused
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import SpecRecord
+from lifecycle.planning.adoption import Consent
 from lifecycle.tracker.controller import ControllerTracker
 
 
@@ -22,13 +23,14 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     spec: FleetSpec
     text: str
     source: Path
-    take_over: bool = False
-    allow_empty: bool = False
+    consent: Consent = Consent()
 
 
 _SPOKEN = {
     "pass --take-over": "`pulumi config set steady:takeOver true`",
     "pass --allow-empty": "`pulumi config set steady:allowEmpty true`",
+    "pass --rollback": "`pulumi config set steady:rollback true`",
+    "pass --accept-unproven": "`pulumi config set steady:acceptUnproven true`",
 }
 """What a person types here, for what the verbs of `steady` are told by an option."""
 
@@ -43,9 +45,7 @@ class Register:
         """The record that will stand. Raises GuardRefused where `adopt` would; writes nothing."""
         asked = self._application
         try:
-            return self._operator.proposed(
-                asked.spec, asked.text, asked.source, take_over=asked.take_over, allow_empty=asked.allow_empty
-            )
+            return self._operator.proposed(asked.spec, asked.text, asked.source, asked.consent)
         except GuardRefused as refused:
             raise GuardRefused(refused.what, fix=_as_spoken(refused.fix)) from None
 
@@ -55,9 +55,7 @@ class Register:
 
     def adopt(self) -> None:
         asked = self._application
-        self._operator.adopt(
-            asked.spec, asked.text, asked.source, take_over=asked.take_over, allow_empty=asked.allow_empty
-        )
+        self._operator.adopt(asked.spec, asked.text, asked.source, asked.consent)
 
     def leave(self) -> None:
         """From now on no tick makes a machine: every node is to end, saved first."""

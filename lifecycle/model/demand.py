@@ -31,3 +31,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     drain: str | None = None
     futile: bool = False
     """A rank of its gang is gone: nothing can be saved any more, and nothing is waited for."""
+    ends: bool = False
+    """Its drain is to end the machine, not only to stop it."""
+    blocking: bool = True
+    """A hook that fails may refuse its drain."""

@@ -7,6 +7,7 @@ Units: durations are seconds (`Duration`), sizes are bytes (`Size`), prices are 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -107,6 +108,9 @@ class Drift(Part, frozen=True, kw_only=True):
     market: DriftPolicy = DriftPolicy.REPORT
     instance_type: DriftPolicy = DriftPolicy.REPLACE
     tags: DriftPolicy = DriftPolicy.RESTORE
+    image: DriftPolicy = DriftPolicy.REPORT
+    security_group: DriftPolicy = DriftPolicy.RESTORE
+    role: DriftPolicy = DriftPolicy.RESTORE
     foreign_process: DriftPolicy = DriftPolicy.REPORT
 
 
@@ -185,11 +189,7 @@ class FleetSpec(Part, frozen=True, kw_only=True):
 
     def nodes(self) -> tuple[NodeName, ...]:
         """Every node the spec declares, pool by pool, in order."""
-        return tuple(
-            NodeName(self.fleet, name, index)
-            for name, pool in sorted(self.pools.items())
-            for index in range(pool.nodes)
-        )
+        return _nodes(self.fleet, tuple(sorted((name, pool.nodes) for name, pool in self.pools.items())))
 
     def run_of(self, node: NodeName) -> str:
         """The id of the run that `node` trains."""
@@ -197,3 +197,9 @@ class FleetSpec(Part, frozen=True, kw_only=True):
         if pool.mode is Mode.GANG:
             return gang_run_id(self.fleet, node.pool, pool.train.run)
         return run_id(node, pool.train.run)
+
+
+@lru_cache(maxsize=100)
+def _nodes(fleet: str, pools: tuple[tuple[str, int], ...]) -> tuple[NodeName, ...]:
+    """A tick asks for them over and over."""
+    return tuple(NodeName(fleet, name, index) for name, count in pools for index in range(count))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -29,12 +30,18 @@ class NodeName(msgspec.Struct, frozen=True, order=True):
     @classmethod
     def parse(cls, text: str) -> NodeName:
         """`demo/trainers/0` -> NodeName. Raises WrongUsage."""
-        match text.split("/"):
-            case [fleet, pool, index] if (
-                NAME.fullmatch(fleet) and NAME.fullmatch(pool) and re.fullmatch(r"0|[1-9][0-9]{0,4}", index)
-            ):
-                return cls(fleet, pool, int(index))
-        raise WrongUsage(f"{text!r} is not a node", fix="write it as fleet/pool/index, e.g. demo/trainers/0")
+        return _parsed(text)
+
+
+@lru_cache(maxsize=50_000)
+def _parsed(text: str) -> NodeName:
+    """A tick parses the same names over and over."""
+    match text.split("/"):
+        case [fleet, pool, index] if (
+            NAME.fullmatch(fleet) and NAME.fullmatch(pool) and re.fullmatch(r"0|[1-9][0-9]{0,4}", index)
+        ):
+            return NodeName(fleet, pool, int(index))
+    raise WrongUsage(f"{text!r} is not a node", fix="write it as fleet/pool/index, e.g. demo/trainers/0")
 
 
 def run_id(node: NodeName, run: str) -> str:

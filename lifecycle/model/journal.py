@@ -26,6 +26,21 @@ class Entry(Record, frozen=True, kw_only=True):
     cause: str = ""
     evidence: str = ""
     result: str = ""
+    output: str = ""
+    """The last of what a hook printed, at most 64 KiB of it."""
+
+
+class Quiet(Record, frozen=True, kw_only=True):
+    """The last report of a machine, where its time is not that of our clock: old, or of the future.
+
+    Our own looks say what that means. `since`: when this `sequence` was first found, by our clock; 0 is that of a
+    machine that never reported. `moved`: it was found after another one, so its agent speaks and its clock is off.
+    """
+
+    instance: str
+    sequence: int
+    since: float
+    moved: bool = False
 
 
 class Tick(Record, frozen=True, kw_only=True):
@@ -45,3 +60,7 @@ class Tick(Record, frozen=True, kw_only=True):
     """What the machines share and is not as declared, when that was last asked for."""
     seconds: float = 0.0
     nodes_seen: int = 0
+    quiet: tuple[Quiet, ...] = ()
+    """The machines of whose reports only a second look can say whether their agents live."""
+    blind_since: float | None = None
+    """Since when no tick could tell which machines there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.model.demand import Demand
+from lifecycle.model.hooks import HookCall, HookDone
 from lifecycle.model.records import Assignment, Drained, Ended, Receipt, Record
 
 
@@ -22,6 +23,28 @@ class Ask(Record, frozen=True, kw_only=True):
     killed_at: float | None = None
 
 
+class HookRun(Record, frozen=True, kw_only=True):
+    """The hook in flight. `tried` counts its starts: one that nobody saw end is started again."""
+
+    call: HookCall
+    assignment: Assignment
+    facts: dict[str, str]
+    asked_at: float
+    tried: int = 1
+    terminated_at: float | None = None
+    killed_at: float | None = None
+
+
+class Last(Record, frozen=True, kw_only=True):
+    """The last attempt that ended here, and what its end still owes."""
+
+    assignment: Assignment
+    demand: Demand | None = None
+    """What ended it, while its hooks are not over."""
+    answer: Drained | None = None
+    """To its drain, once they are."""
+
+
 class NodeState(Record, frozen=True, kw_only=True):
     """One agent's memory."""
 
@@ -34,6 +57,8 @@ class NodeState(Record, frozen=True, kw_only=True):
     started_at: float | None = None
     from_step: int | None = None
     ask: Ask | None = None
+    withdrawn: Ask | None = None
+    """The last ask of this attempt that was taken back: its trainer may have begun to follow it."""
     receipt: Receipt | None = None
     shipped: tuple[tuple[str, str], ...] = ()
     """(name, signature) of the checkpoints on this disk that have a receipt."""
@@ -46,3 +71,9 @@ class NodeState(Record, frozen=True, kw_only=True):
     rejected: tuple[Receipt, ...] = ()
     unsent: tuple[Receipt, ...] = ()
     """Receipts that the tracker has not taken yet."""
+    last: Last | None = None
+    hook: HookRun | None = None
+    hooked: tuple[HookDone, ...] = ()
+    """How hooks ended on this machine, newest last."""
+    untold: tuple[str, ...] = ()
+    """The op ids of those that the journal has not taken yet."""

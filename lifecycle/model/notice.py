@@ -12,6 +12,7 @@ from typing import Self
 import msgspec
 
 from lifecycle.model.fleet import Checkpoint
+from lifecycle.model.proving import SaveProof
 
 NOTICE = 120.0
 DETECT = 2.0
@@ -25,9 +26,14 @@ class NoticeArithmetic(msgspec.Struct, frozen=True, kw_only=True):
     save: float
     upload: float
     size: str = ""
+    measured: bool = False
+    """`save` was seen on this fleet, its upload included."""
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> Self:
+    def of(cls, checkpoint: Checkpoint, seen: SaveProof | None = None) -> Self:
+        """By the spec's estimates; by what was seen, where a stop was measured."""
+        if seen is not None and seen.seconds is not None:
+            return cls(save=seen.seconds, upload=0.0, measured=True)
         upload = checkpoint.size / UPLOAD_BYTES_PER_SECOND if checkpoint.size is not None else 0.0
         size = str(checkpoint.size) if checkpoint.size is not None else ""
         return cls(save=float(checkpoint.save_time), upload=upload, size=size)
@@ -41,10 +47,15 @@ class NoticeArithmetic(msgspec.Struct, frozen=True, kw_only=True):
         return self.needed <= NOTICE
 
     def sentence(self) -> str:
-        """The sum in words, for a warning."""
+        """The sum in words; with what follows where it does not fit."""
         upload = f" + upload {math.ceil(self.upload)}s ({self.size} at 0.26 GB/s)" if self.size else ""
+        save = (
+            f"save and upload {math.ceil(self.save)}s (measured)"
+            if self.measured
+            else f"save {math.ceil(self.save)}s"
+        )
         return (
             f"a save under a spot notice needs {math.ceil(self.needed)}s of {NOTICE:.0f}s: detect {DETECT:.0f}s"
-            f" + save {math.ceil(self.save)}s{upload} + reserve {RESERVE:.0f}s;"
-            " the newest complete checkpoint will be what is kept"
+            f" + {save}{upload} + reserve {RESERVE:.0f}s"
+            f"{'' if self.fits else '; the newest complete checkpoint will be what is kept'}"
         )

@@ -12,7 +12,10 @@ from enum import StrEnum
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.journal import Entry
+from lifecycle.model.money import Ledger, Price
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -23,6 +26,7 @@ from lifecycle.model.records import (
     Receipt,
     Run,
     Shortage,
+    Status,
 )
 from lifecycle.model.world import Machine
 
@@ -142,6 +146,12 @@ class Action(Value, frozen=True, kw_only=True):
     """At most this many steps would have to be done again."""
     cost_per_hour: float | None = 0.0
     """Dollars per hour more (or less) than now; None when the price is not known."""
+    price: Price | None = None
+    """Of the machine that is made, or that goes."""
+    field: str = ""
+    """The field of drift that this puts back."""
+    correction: Correction | None = None
+    """To be written down once it is done."""
 
 
 class Refusal(Value, frozen=True, kw_only=True):
@@ -170,13 +180,28 @@ class Drift(Value, frozen=True, kw_only=True):
     """Seen in the world, not caused by a change of the spec."""
 
 
+class Save(Value, frozen=True, kw_only=True):
+    """What is known of saving on request in one spot pool: `CheckpointOnStop`, and whether it fits a notice."""
+
+    pool: str
+    status: Status
+    message: str
+    fits: bool
+    measured: bool = False
+    """A save was seen, and its seconds count in place of the spec's estimate."""
+
+
 class Plan(Value, frozen=True, kw_only=True):
     fleet: str
     generation: int
+    at: float = 0.0
     drift: tuple[Drift, ...] = ()
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    """In force now, the schedules' among them."""
+    saves: tuple[Save, ...] = ()
     labels: tuple[Label, ...] = ()
     """Bookkeeping that is carried out and not printed."""
 
@@ -216,4 +241,9 @@ class Facts(Value, frozen=True, kw_only=True):
     spent: tuple[Hold, ...] = ()
     spent_allowances: tuple[str, ...] = ()
     over: tuple[Shortage, ...] = ()
+    proofs: tuple[SaveProof, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
+    """Written before the claims that are booked in them say so."""
+    calm: tuple[Correction, ...] = ()
+    """What was last put back so long ago that it says nothing any more."""
     entries: tuple[Entry, ...] = ()

@@ -12,8 +12,11 @@ from typing import Any
 import msgspec
 
 from lifecycle.model.demand import Demand
-from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, Profile, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Hooks, Market, OnCompletion, Profile, WithoutCheckpoint
 from lifecycle.model.gang import Member
+from lifecycle.model.hooks import HookDone
+from lifecycle.model.hours import Hours
+from lifecycle.model.money import Meter, Use
 from lifecycle.model.states import Cause, RunState, StopReason
 from lifecycle.model.states import Outcome as Outcome
 
@@ -36,6 +39,10 @@ class SpecRecord(Record, frozen=True, kw_only=True):
     allow_empty: bool = False
     destroying: bool = False
     """`destroy` was asked for: every node is to go, then this record."""
+    earlier: tuple[str, ...] = ()
+    """The digests of the texts that stood before, oldest first."""
+    launches_from: float = 0.0
+    """Machines made before are not held against the fleet."""
 
 
 class Placement(Record, frozen=True, kw_only=True):
@@ -70,6 +77,11 @@ class Incarnation(Record, frozen=True, kw_only=True):
     """Its creation was begun, and how that ended is not known yet."""
     form: str = ""
     """A digest of what its machine is made of beside market, type and zone; empty where that is not known."""
+    meter: Meter = Meter()
+    worn: dict[str, str] = {}
+    """The machine's security group and role when it was first seen."""
+    recent: tuple[float, ...] = ()
+    """When the node's earlier claims of the last hour were written."""
 
 
 class Shortage(Record, frozen=True, kw_only=True):
@@ -96,6 +108,10 @@ class DrainClaim(Record, frozen=True, kw_only=True):
     grace: float
     policy: WithoutCheckpoint
     expires_at: float
+    ends: bool = False
+    """The machine is to be ended, not only stopped."""
+    blocking: bool = True
+    """A hook that fails may refuse it."""
 
 
 class Receipt(Record, frozen=True, kw_only=True):
@@ -191,10 +207,13 @@ class Run(Record, frozen=True, kw_only=True):
     """Failures in a row by cause; a newer receipt than `mark` clears them."""
     mark: tuple[int, int] | None = None
     reached: Reached | None = None
+    stale_since: float | None = None
+    """Its checkpoint is over `max_lost_work` and the save ordered did not come; until a newer one is there."""
     lost: dict[str, int] = {}
     lost_exact: bool = True
     spared: int = 0
     result: Any = None
+    hours: Hours = Hours()
 
 
 class Desired(StrEnum):
@@ -232,6 +251,9 @@ class Assignment(Record, frozen=True, kw_only=True):
     nodes: tuple[str, ...] = ()
     """Of a gang: the nodes of all ranks, in order."""
     on_completion: OnCompletion = OnCompletion.KEEP
+    hooks: Hooks = Hooks()
+    watch_use: bool = False
+    """How the trainer uses its machine is measured and told."""
 
 
 class Order(Record, frozen=True, kw_only=True):
@@ -281,6 +303,7 @@ class Phase(StrEnum):
     TRAINING = "training"
     SAVING = "saving"
     SHIPPING = "shipping"
+    HOOKS = "hooks"  # nothing trains, and a hook runs
 
 
 class Ended(Record, frozen=True, kw_only=True):
@@ -300,6 +323,9 @@ class Ended(Record, frozen=True, kw_only=True):
     spared: int = 0
     result: Any = None
     detail: str = ""
+    request: str | None = None
+    """The ask to save and exit that ended it, put at `asked_at`; None where nobody asked."""
+    asked_at: float | None = None
 
 
 class DrainOutcome(StrEnum):
@@ -318,6 +344,8 @@ class Drained(Record, frozen=True, kw_only=True):
     step: int | None = None
     receipt: Receipt | None = None
     detail: str = ""
+    hook: str = ""
+    """The point whose hook refused it."""
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -351,6 +379,11 @@ class Report(Record, frozen=True, kw_only=True):
     drained: Drained | None = None
     rejected: tuple[Receipt, ...] = ()
     """Receipts whose objects failed their digests here."""
+    hook: str | None = None
+    """The hook that runs now."""
+    hooks: tuple[HookDone, ...] = ()
+    """The last ones that ended."""
+    use: Use | None = None
     conditions: tuple[Condition, ...] = ()
 
 
@@ -358,7 +391,13 @@ class HoldKind(StrEnum):
     STOP = "stop"
     TERMINATE = "terminate"
     REPLACE = "replace"
+    SCHEDULE = "schedule"
+    """Made by the spec; never stored."""
+    START = "start"
+    """Keeps a node running through a scheduled stop."""
     SUSPEND = "suspend"
+    REHEARSE = "rehearse"
+    """One attempt is to save and exit, and the next to go on from there; spent once it has answered."""
     PAUSE = "pause"
     """Written by Ctrl-C in `run`; the next `run` or `apply` lifts it."""
 

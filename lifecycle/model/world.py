@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
-from lifecycle.model.journal import Tick
+from lifecycle.model.journal import Quiet, Tick
+from lifecycle.model.money import Choice, Ledger, Quote
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     DrainClaim,
@@ -29,7 +32,9 @@ from lifecycle.model.states import LIVE, Cause, InstanceState
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """One machine of ours in the provider's list.
 
-    `launched_at` is its last start, as on EC2; `impaired`: a status check of the provider failed.
+    `launched_at` is its last start, as on EC2; `impaired`: a status check of the provider failed. `worn` is what
+    was given to this machine of what all share (`security_group`, `role`), where the provider tells. `said` are the
+    provider's own words about why it went off, with who did it where it knows.
     """
 
     id: str
@@ -40,6 +45,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     launched_at: float
     instance_type: str = ""
     zone: str = ""
+    image: str = ""
+    worn: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
     impaired: bool = False
     cause: Cause | None = None
@@ -47,6 +54,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ending: bool = False
     """On its way to terminated, and not to be brought back."""
     ended_at: float | None = None
+    said: str = ""
     address: str = ""
     """Where other machines of its fleet reach it; empty: on this computer."""
 
@@ -56,15 +64,17 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of the world. `machines` is None when the provider could not be read in full."""
+    """One reading of the world. `machines` is None when it is not known which there are."""
 
     fleet: str
     record: SpecRecord | None = None
     machines: tuple[Machine, ...] | None = ()
     unreadable: str = ""
+    doubt: str = "ProviderUnreadable"
+    """With `machines` None: what kind of reason `unreadable` gives."""
     placements: Mapping[str, Placement] = {}
     incarnations: Mapping[tuple[str, int], Incarnation] = {}
-    """The creation claims of every placement and of every machine listed."""
+    """The creation claims of every placement and machine listed, and those before them that are not booked yet."""
     drains: Mapping[str, DrainClaim] = {}
     orders: Mapping[str, Order] = {}
     reports: Mapping[str, Report] = {}
@@ -77,6 +87,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...] = ()
     allowances: Mapping[str, Allowance] = {}
     shortages: tuple[Shortage, ...] = ()
+    proofs: Mapping[str, SaveProof] = {}
+    """What was last seen of saving on request, by `fleet/pool`."""
+    prices: Mapping[Choice, Quote] = {}
+    ledgers: Mapping[str, Ledger] = {}
+    """What each pool's machines of the past have cost."""
+    corrections: tuple[Correction, ...] = ()
+    quiet: Mapping[str, Quiet] = {}
+    """By machine: the reports whose time is off, and for how long our own looks have found the same one."""
     shared: tuple[str, ...] = ()
     """What the fleet's machines share and is not as declared, a line each, when that was last asked for."""
     rejections: frozenset[str] = frozenset()

@@ -38,8 +38,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 GO = Verdict(kind=VerdictKind.GO)
 
 
+_KNOWN: dict[int, tuple[Pool, str]] = {}
+"""The fingerprints of the pools met lately, by their identity: asked for three times a node."""
+
+
 def fingerprint(pool: Pool) -> str:
     """A digest of what makes a run go on differently: its train section but for the resume policy."""
+    known = _KNOWN.get(id(pool))
+    if known is None or known[0] is not pool:
+        if len(_KNOWN) > 100:
+            _KNOWN.clear()
+        known = _KNOWN[id(pool)] = (pool, _fingerprint(pool))
+    return known[1]
+
+
+def _fingerprint(pool: Pool) -> str:
     train = pool.train
     parts = (
         train.command,
@@ -78,8 +91,8 @@ def _after_failure(pool: Pool, run: Run, last: Attempt, now: float) -> Verdict |
     if limit is not None and count > limit:
         why = f"{count} failures in a row by {cause}, {limit} retries allowed: {last.detail or last.outcome}"
         return Verdict(kind=VerdictKind.NEVER, why=f"{why}; `steady start NODE --resume` tries again")
-    due = (last.ended_at or now) + backoff(count)
-    if cause is Cause.USER_ERROR and now < due:
+    due = (last.ended_at or now) + backoff(count, f"{run.run}#{last.number}")
+    if now < due:
         return Verdict(kind=VerdictKind.LATER, why=f"backing off after failure {count} by {cause}", until=due)
     return None
 
@@ -107,6 +120,10 @@ def allowed_retries(retries: Retries, cause: Cause) -> int | None:
     }.get(cause)
 
 
-def backoff(failures: int) -> float:
-    """Seconds to wait after this many failures in a row."""
-    return BACKOFF[min(max(failures, 1), len(BACKOFF)) - 1]
+def backoff(failures: int, key: str) -> float:
+    """Seconds to wait after this many failures in a row: up to half as long again, by a key that is one attempt's.
+
+    Every look at the same facts finds the same moment, and a fleet that failed at once does not return at once.
+    """
+    chance = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
+    return BACKOFF[min(max(failures, 1), len(BACKOFF)) - 1] * (1 + chance / 2)

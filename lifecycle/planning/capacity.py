@@ -7,12 +7,12 @@ rests, the fallback's turn comes once the whole market has been short for `fallb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from lifecycle.model.fleet import Market, Pool
+from lifecycle.model.money import Choice
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Incarnation, Placement, Shortage
 from lifecycle.model.world import Machine
@@ -24,18 +24,6 @@ OVER_AFTER = 7200.0
 """A shortage that nobody met for this long is over: an old refusal says nothing of now. An hourly cron keeps it."""
 
 NAMED = 3
-
-
-class Choice(NamedTuple):
-    """What a machine may be made of; an empty type or zone is left to the provider."""
-
-    market: Market
-    instance_type: str
-    zone: str
-
-    def __str__(self) -> str:
-        kind = f"{self.market} {self.instance_type}".strip()
-        return f"{kind} in {self.zone}" if self.zone else kind
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +79,10 @@ def refused(placement: Placement, said: str, shortages: Iterable[Shortage], now:
     return Shortage(**choice._asdict(), since=since, at=now, said=said)
 
 
-def over(shortages: Iterable[Shortage], machines: Iterable[Machine], now: float) -> tuple[Shortage, ...]:
+def over(shortages: Collection[Shortage], machines: Iterable[Machine], now: float) -> tuple[Shortage, ...]:
     """The shortages that are over: a machine was made of that choice since, or nobody met it for long."""
+    if not shortages:
+        return ()
     launched: dict[Choice, float] = {}
     for machine in machines:
         for choice in _fills(machine):

@@ -6,6 +6,7 @@ import msgspec
 
 from lifecycle.model.plan import Action, Kind, Reason, Refusal, Step, Waiting
 from lifecycle.planning import emptying
+from lifecycle.planning.cost import NOTHING, Change
 from lifecycle.planning.view import NodeView
 
 
@@ -26,11 +27,21 @@ def act(
     reason: Reason,
     *steps: Step,
     lost: int = 0,
-    cost: float | None = 0.0,
+    change: Change = NOTHING,
+    field: str = "",
 ) -> Decision:
-    """The action, with these steps this tick."""
+    """The action, with these steps this tick. `field`: the drift that they put back for good."""
     return Decision(
-        action=Action(kind=kind, node=view.node, reason=reason, steps=steps, lost_steps=lost, cost_per_hour=cost)
+        action=Action(
+            kind=kind,
+            node=view.node,
+            reason=reason,
+            steps=steps,
+            lost_steps=lost,
+            cost_per_hour=change.dollars,
+            price=change.price,
+            field=field,
+        )
     )
 
 
@@ -57,7 +68,8 @@ def emptied_first(
             action=_train_on(view, verdict),
         )
     if verdict.steps:
-        return act(view, kind, reason, *verdict.steps, lost=view.unsaved_steps)
+        change = Change(then.action.cost_per_hour, then.action.price) if then.action else NOTHING
+        return act(view, kind, reason, *verdict.steps, lost=view.unsaved_steps, change=change)
     return wait(view, f"{kind}: waits for {verdict.what}", verdict.until)
 
 

@@ -2,7 +2,8 @@
 
 It passes at once when the provider says it is gone or going; when no attempt was ever given to it; when its
 agent saw the attempt end (it ships what can be saved before it says so, and the loss is booked); or when its
-agent has answered this very drain. Otherwise it is drained: claimed, asked, waited for. A refused drain stays
+agent has answered this very drain. Hooks that stand before a stop or an end are run, and answered for, by a drain
+also where nothing trains. Otherwise it is drained: claimed, asked, waited for. A refused drain stays
 refused until a person acts; a silent agent is unknown, and unknown is never dead without a second witness.
 """
 
@@ -15,6 +16,7 @@ from lifecycle.model.plan import Claim, Release, Step
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Desired, DrainClaim, Drained, DrainOutcome, Phase
 from lifecycle.model.states import Cause, InstanceState, StopReason
+from lifecycle.planning import hooks
 from lifecycle.planning.view import SILENT_AFTER, NodeView
 
 CLAIM_SECONDS = 600.0
@@ -23,11 +25,15 @@ ALLOW_LOSS = "steady allow-loss {instance} --reason ..."
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a machine is emptied. `key` tells one decision from the next: a hold's id, a generation."""
+    """Why a machine is emptied. `key` tells one decision from the next: a hold's id, a generation.
+
+    `ends`: the machine is to be ended, not only stopped.
+    """
 
     reason: StopReason
     cause: Cause
     key: str
+    ends: bool = False
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,17 +65,40 @@ def empty(view: NodeView, purpose: Purpose) -> Verdict:
     """What the pass table says of the machine in place."""
     machine = view.machine
     assert machine is not None
-    return _at_once(view) or _answered(view, purpose) or _without_agent(view) or _drain(view, purpose)
+    return _at_once(view, purpose) or _answered(view, purpose) or _without_agent(view) or _drain(view, purpose)
 
 
 def drain_id(view: NodeView, purpose: Purpose) -> str:
     """Stable for one decision about one machine, so that a repeat asks nothing twice."""
     assert view.machine is not None
     loss = ".loss" if view.policy is WithoutCheckpoint.FORCE else ""
-    return f"{view.machine.id}.{purpose.reason}.{purpose.key}{loss}"
+    unblocked = ".unblocked" if view.loss_allowed and _patience(view, purpose) else ""
+    return f"{view.machine.id}.{purpose.reason}.{purpose.key}{loss}{unblocked}"
 
 
-def _at_once(view: NodeView) -> Passed | None:
+def _patience(view: NodeView, purpose: Purpose) -> float:
+    """Seconds that the hooks of this emptying may take; 0 where there are none."""
+    assert view.machine is not None
+    return hooks.due(view.order, view.machine.incarnation, ends=purpose.ends)
+
+
+def patience(view: NodeView, purpose: Purpose) -> float:
+    """Seconds that saving, and the hooks after it, may take."""
+    return view.grace + _patience(view, purpose)
+
+
+def _hooks_first(view: NodeView, purpose: Purpose) -> bool:
+    """Whether hooks stand before the end of a machine on which nothing trains.
+
+    One that is off runs none; one that its provider takes has run those for that.
+    """
+    on = view.machine is not None and view.machine.state is InstanceState.RUNNING
+    notice = view.report.notice if view.report else None
+    taken = notice is not None and notice.deadline is not None
+    return on and not taken and not view.loss_allowed and _patience(view, purpose) > 0
+
+
+def _at_once(view: NodeView, purpose: Purpose) -> Passed | None:
     assert view.machine is not None
     if _busy(view):
         return None
@@ -78,7 +107,7 @@ def _at_once(view: NodeView) -> Passed | None:
     attempt = view.attempt
     if attempt is None or attempt.open:
         return None
-    if not attempt.witnessed:
+    if not attempt.witnessed or _hooks_first(view, purpose):
         return None
     saved = f"saved at step {attempt.receipt.step}" if attempt.receipt else "with no checkpoint"
     return Passed(evidence=f"its run is {attempt.outcome}, {saved}")
@@ -108,8 +137,12 @@ def _answered(view: NodeView, purpose: Purpose) -> Verdict | None:
         lost = max(0, (drained.step or 0) - (step or 0)) if drained.outcome is DrainOutcome.FORCED else 0
         saved = f", saved at step {step}" if step is not None else ""
         return Passed(evidence=f"drained: {drained.outcome}{saved}", lost=lost)
-    if view.loss_allowed and not drained.drain.endswith(".loss"):
+    if view.loss_allowed and drained.drain != drain_id(view, purpose):
         return None
+    if drained.hook:
+        return _refused(view, drained.detail, guard=f"hook {drained.hook}")
+    if view.attempt is not None and not view.attempt.open and not _busy(view):
+        return None  # its trainer did not save, and has ended since
     return _refused(view, f"its trainer did not save within {spoken(view.grace)}: {drained.detail}")
 
 
@@ -125,11 +158,11 @@ def _claimed(view: NodeView) -> str:
     return view.drain.drain if view.drain else ""
 
 
-def _refused(view: NodeView, evidence: str) -> Refused:
+def _refused(view: NodeView, evidence: str, *, guard: str = "without_checkpoint: refuse") -> Refused:
     assert view.machine is not None
     ours = view.drain is not None and view.drain.by.startswith("controller")
     return Refused(
-        guard="without_checkpoint: refuse",
+        guard=guard,
         evidence=evidence,
         override=ALLOW_LOSS.format(instance=view.machine.id),
         steps=(Release(node=view.node),) if ours else (),
@@ -141,7 +174,7 @@ def _without_agent(view: NodeView) -> Verdict | None:
     assert view.machine is not None
     if view.loss_allowed and view.silence > SILENT_AFTER:
         return Passed(evidence="loss allowed by an operator", lost=view.unsaved_steps)
-    witness = _second_witness(view) if view.silence > SILENT_AFTER else ""
+    witness = _second_witness(view) if view.proven_silence > SILENT_AFTER else ""
     if witness:
         return Passed(
             evidence=f"its agent is silent for {spoken(view.silence)}; {witness}", lost=view.unsaved_steps
@@ -172,7 +205,8 @@ def _second_witness(view: NodeView) -> str:
 def _drain(view: NodeView, purpose: Purpose) -> First:
     assert view.machine is not None
     claim, wanted = view.drain, drain_id(view, purpose)
-    until = (claim.asked_at if claim else view.now) + view.grace
+    time = patience(view, purpose)
+    until = (claim.asked_at if claim else view.now) + time
     if claim is not None and claim.instance == view.machine.id and not _needs_claim(view, claim, wanted):
         return First(steps=(), what=f"its drain by {claim.by}", until=until)
     mine = DrainClaim(
@@ -185,7 +219,9 @@ def _drain(view: NodeView, purpose: Purpose) -> First:
         asked_at=claim.asked_at if claim and claim.drain == wanted else view.now,
         grace=view.grace,
         policy=view.policy,
-        expires_at=view.now + view.grace + CLAIM_SECONDS,
+        expires_at=view.now + time + CLAIM_SECONDS,
+        ends=purpose.ends,
+        blocking=not view.loss_allowed,
     )
     return First(steps=(Claim(claim=mine),), what="its drain", until=until)
 

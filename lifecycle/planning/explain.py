@@ -9,8 +9,11 @@ import msgspec
 
 from lifecycle.model.codec import plain
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import SYMBOLS, Action, Converge, Drift, Kind, Plan, Refusal, Waiting
-from lifecycle.model.records import Placement
+from lifecycle.model.money import Price
+from lifecycle.model.plan import SYMBOLS, Action, Converge, Drift, Kind, Plan, Refusal, Save, Waiting
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import Placement, Status
+from lifecycle.planning import holds
 
 _COUNTED = (Kind.CREATE, Kind.REPLACE, Kind.STOP, Kind.DESTROY)
 _WHEN_ANY = (Kind.UPDATE, Kind.ADOPT, Kind.START, Kind.RESUME, Kind.SAVE)
@@ -21,9 +24,11 @@ def text(plan: Plan) -> str:
     blocks = [
         _block("Observed drift", (_drift(d) for d in plan.drift if d.preexisting)),
         _block("Desired changes", (_drift(d) for d in plan.drift if not d.preexisting)),
-        _block("Actions", (_action(action) for action in plan.actions)),
+        _block("Held", (f"   = {holds.line(hold)}" for hold in plan.holds)),
+        _block("Actions", (_action(plan, action) for action in plan.actions)),
         _block("Refused", (_refusal(refusal) for refusal in plan.refusals)),
         _block("Under way", (_waiting(waiting) for waiting in plan.waiting)),
+        _block("Saves on request", (_save(save) for save in plan.saves)),
     ]
     return "\n".join([*(block for block in blocks if block), summary(plan)])
 
@@ -33,14 +38,16 @@ def document(plan: Plan) -> dict[str, Any]:
     return {
         "fleet": plan.fleet,
         "drift": [plain(drift) for drift in plan.drift],
-        "actions": [_action_document(action) for action in plan.actions],
+        "holds": [plain(hold) for hold in plan.holds],
+        "actions": [_action_document(plan, action) for action in plan.actions],
         "refusals": [plain(refusal) for refusal in plan.refusals],
         "waiting": [plain(waiting) for waiting in plan.waiting],
+        "saves": [plain(save) for save in plan.saves],
         "summary": summary(plan),
     }
 
 
-def _action_document(action: Action) -> dict[str, Any]:
+def _action_document(plan: Plan, action: Action) -> dict[str, Any]:
     made = _made(action)
     return {
         "kind": action.kind,
@@ -50,6 +57,7 @@ def _action_document(action: Action) -> dict[str, Any]:
         "reason": plain(action.reason),
         "lost_steps": action.lost_steps,
         "cost_per_hour": action.cost_per_hour,
+        "price": _priced(action.price, plan.at),
     }
 
 
@@ -97,6 +105,17 @@ def money(cost: float | None) -> str:
     return f"{'-' if cost < 0 else '+'}${abs(cost):.2f}/h"
 
 
+def _priced(price: Price | None, now: float) -> dict[str, Any] | None:
+    """Of the machine that is made or goes, and how old that knowledge is."""
+    if price is None:
+        return None
+    return {"per_hour": price.dollars, "source": price.source, "age_seconds": round(price.age(now), 1)}
+
+
+def _known(price: Price | None, now: float) -> str:
+    return f" ({price.source}, {spoken(price.age(now))} old)" if price else ""
+
+
 def _block(title: str, lines: Iterator[str]) -> str:
     found = list(lines)
     return "\n".join([title, *found, ""]) if found else ""
@@ -107,9 +126,9 @@ def _drift(drift: Drift) -> str:
     return f"  {drift.node}  {drift.field}: {found} (policy: {drift.policy})"
 
 
-def _action(action: Action) -> str:
+def _action(plan: Plan, action: Action) -> str:
     lost = f"  at most {action.lost_steps} steps lost" if action.lost_steps else ""
-    cost = "" if action.cost_per_hour == 0 else f"  {money(action.cost_per_hour)}"
+    cost = "" if action.cost_per_hour == 0 else f"  {money(action.cost_per_hour)}{_known(action.price, plan.at)}"
     why = f"{action.reason.cause}: {action.reason.evidence}"
     return f"  {SYMBOLS[action.kind]:>2} {action.kind}  {action.node}{_of(action)}  {why}{lost}{cost}"
 
@@ -131,3 +150,8 @@ def _refusal(refusal: Refusal) -> str:
 
 def _waiting(waiting: Waiting) -> str:
     return f"   … {waiting.node}  {waiting.what}"
+
+
+def _save(save: Save) -> str:
+    mark = "   ✓" if save.status is Status.TRUE and save.fits else "   !"
+    return f"{mark} {save.pool}  CheckpointOnStop={save.status}: {save.message}"

@@ -8,23 +8,27 @@ from lifecycle.model.fleet import FleetSpec, Mode, Pool
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
 from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
+from lifecycle.planning.moments import utc
 
 BLAST_SHARE = 0.10
 
 
-def suspended(plan: Plan, hold: Hold | None) -> Plan:
-    """A suspended fleet is observed, never touched: every action becomes a refusal."""
+def suspended(plan: Plan, hold: Hold | None, *, leaving: bool = False) -> Plan:
+    """A suspended fleet is observed, never touched: every action becomes a refusal, and so does its end."""
     if hold is None:
         return plan
+    until = f" until {utc(hold.until)}" if hold.until is not None else ""
+    held_back = [(action.kind, action.node) for action in plan.actions]
+    held_back += [(Kind.DESTROY, plan.fleet)] if leaving else []
     refusals = tuple(
         Refusal(
-            action=action.kind,
-            node=action.node,
+            action=kind,
+            node=node,
             guard="suspended",
-            evidence=f"suspended by {hold.by}: {hold.reason}",
+            evidence=f"suspended by {hold.by}{until}: {hold.reason}",
             override=f"steady unsuspend {plan.fleet}",
         )
-        for action in plan.actions
+        for kind, node in held_back
     )
     return msgspec.structs.replace(plan, actions=(), labels=(), refusals=(*plan.refusals, *refusals))
 

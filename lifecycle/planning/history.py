@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from lifecycle.model.records import Attempt, Receipt, Run
+from lifecycle.model import hours
+from lifecycle.model.records import Attempt, Incarnation, Receipt, Run
+from lifecycle.model.world import Observed
+from lifecycle.planning import metering
 
 
 class ProofShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +66,27 @@ class RunShown(msgspec.Struct, frozen=True, kw_only=True):
     lost_steps: dict[str, int]
     lost_steps_exact: bool
     spared_steps: int
+    training_seconds: float
+    lost_seconds: dict[str, float]
+    wall_seconds: float
+    """From the first attempt to now, or to the last thing that was booked: training and lost seconds together."""
+    cost: float
+    """Dollars of the machines that its attempts had; at least that, unless `cost_exact`."""
+    cost_exact: bool
     result: Any
 
 
 def run_shown(
-    run: Run, attempts: Sequence[Attempt], receipts: Sequence[Receipt], rejected: frozenset[str]
+    run: Run,
+    attempts: Sequence[Attempt],
+    receipts: Sequence[Receipt],
+    rejected: frozenset[str],
+    *,
+    spent: tuple[float, bool] = (0.0, True),
+    now: float | None = None,
 ) -> RunShown:
-    """One run's history. The newest attempt is shown as the run has it."""
+    """One run's history. The newest attempt is shown as the run has it; what trains now, trains until `now`."""
+    trained = hours.trained(run.hours, now if run.attempt and run.attempt.open else None)
     current = {run.attempt.number: run.attempt} if run.attempt else {}
     return RunShown(
         run=run.run,
@@ -81,8 +98,27 @@ def run_shown(
         lost_steps=run.lost,
         lost_steps_exact=run.lost_exact,
         spared_steps=run.spared,
+        training_seconds=round(trained.training, 3),
+        lost_seconds={cause: round(seconds, 3) for cause, seconds in trained.lost.items()},
+        wall_seconds=round(trained.wall, 3),
+        cost=round(spent[0], 4),
+        cost_exact=spent[1],
         result=run.result,
     )
+
+
+def spent(
+    observed: Observed, attempts: Sequence[Attempt], claims: Iterable[Incarnation], now: float
+) -> tuple[float, bool]:
+    """What the machines of these attempts have cost, and whether that is exact.
+
+    `claims`: all that their nodes ever had.
+    """
+    known = {(claim.node, claim.number): claim for claim in claims} | dict(observed.incarnations)
+    machines = {(machine.node, machine.incarnation): machine for machine in observed.machines or () if machine.live}
+    keys = {(attempt.node, attempt.incarnation) for attempt in attempts} & known.keys()
+    found = [metering.spent(observed, known[key], machines.get(key), now) for key in keys]
+    return sum(dollars for dollars, _ in found), all(exact for _, exact in found)
 
 
 def _attempt(attempt: Attempt) -> AttemptShown:

@@ -58,13 +58,14 @@ def retagged(view: NodeView) -> Decision | None:
     restores = view.pool is not None and view.pool.drift.tags is DriftPolicy.RESTORE
     unknown = view.claim is not None and view.claim.tried_at is not None
     changed = drift.tags_changed(view)
-    if not changed or not restores or unknown:
+    if not changed or not restores or unknown or "tags" in view.contested:
         return None
     wrong = ", ".join(sorted(changed))
-    return _in_place(view, Kind.UPDATE, Reason(cause=Cause.DRIFT, evidence=f"someone changed its tags: {wrong}"))
+    reason = Reason(cause=Cause.DRIFT, evidence=f"someone changed its tags: {wrong}")
+    return _in_place(view, Kind.UPDATE, reason, "tags")
 
 
-def _in_place(view: NodeView, kind: Kind, reason: Reason) -> Decision | None:
+def _in_place(view: NodeView, kind: Kind, reason: Reason, field: str = "") -> Decision | None:
     """The machine's own placement once more; not while it may go, nor when that would be another machine's."""
     machine, wanted = view.machine, view.wanted
     assert machine is not None
@@ -77,4 +78,4 @@ def _in_place(view: NodeView, kind: Kind, reason: Reason) -> Decision | None:
     if machine.state is not InstanceState.RUNNING or leaves or not same:
         return None
     kept = msgspec.structs.replace(wanted, incarnation=machine.incarnation)
-    return act(view, kind, reason, Converge(placement=kept))
+    return act(view, kind, reason, Converge(placement=kept), field=field)

@@ -30,6 +30,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     spared: int
 
 
+def asked(state: NodeState, exit_code: int | None) -> Ask | None:
+    """The ask that an end answers. Who leaves without a fault after one was taken back is leaving for that one."""
+    return state.ask or (state.withdrawn if exit_code == 0 else None)
+
+
 def judge(
     ask: Ask | None,
     trainee: Trainee,
@@ -96,6 +101,7 @@ def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now:
     """The judgement as it is reported."""
     assignment = state.assignment
     assert assignment is not None
+    asked = state.ask if state.ask and state.ask.demand.mode is AskMode.SAVE_AND_EXIT else None
     return Ended(
         run=assignment.run,
         attempt=assignment.attempt,
@@ -111,6 +117,8 @@ def ended(state: NodeState, judged: Judgement, *, result: Any, detail: str, now:
         spared=judged.spared,
         result=result,
         detail=detail,
+        request=asked.demand.request if asked else None,
+        asked_at=asked.asked_at if asked else None,
     )
 
 

@@ -10,7 +10,24 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
 from lifecycle.model.records import Attempt, Order
 from lifecycle.model.world import Observed
-from lifecycle.planning import drift, guards, labels, mending, presence, ranks, shared, training
+from lifecycle.planning import (
+    behind,
+    blocking,
+    breaker,
+    budget,
+    contest,
+    drift,
+    guards,
+    holds,
+    labels,
+    mending,
+    presence,
+    proving,
+    ranks,
+    rehearsing,
+    shared,
+    training,
+)
 from lifecycle.planning.decision import SETTLED, Decision
 from lifecycle.planning.view import NodeView, views
 
@@ -24,13 +41,17 @@ RULES = (
     ranks.resized,
     ranks.bereft,
     presence.missing,
+    behind.tracker,
     presence.powered_down,
     presence.outdated,
     mending.unadopted,
     mending.retagged,
     presence.silent,
+    blocking.under_way,
     ranks.stopping,
     presence.leaving,
+    blocking.barred,
+    rehearsing.rehearsed,
     training.another,
     training.running,
     ranks.idle,
@@ -47,28 +68,54 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     """
     generation = observed.record.generation if observed.record else 0
     if observed.machines is None:
-        unknown = Waiting(node=observed.fleet, what=f"the provider's answer: {observed.unreadable}")
-        return Plan(fleet=observed.fleet, generation=generation, waiting=(unknown,))
+        return Plan(fleet=observed.fleet, generation=generation, waiting=(_blind(observed),))
     seen = views(spec, observed, now)
     decisions = ranks.together(seen, [decide(view) for view in seen])
-    actions = [*shared.actions(observed, share and spec is not None), *(d.action for d in decisions if d.action)]
+    differs = {view.node: tuple(drift.compare(view)) for view in seen}
+    drawn = ((d.action, view) for d, view in zip(decisions, seen, strict=True) if d.action)
+    actions = [
+        *shared.actions(spec if share else None, observed),
+        *contest.counted(drawn, observed.corrections),
+    ]
     drafted = Plan(
         fleet=observed.fleet,
         generation=generation,
-        drift=(*shared.drift(observed), *(found for view in seen for found in drift.compare(view))),
+        at=now,
+        drift=(*shared.drift(spec, observed), *(found for view in seen for found in differs[view.node])),
         actions=tuple(sorted(actions, key=lambda action: _ORDER[action.kind])),
-        refusals=tuple(d.refusal for d in decisions if d.refusal),
+        refusals=(
+            *(d.refusal for d in decisions if d.refusal),
+            *(each for view in seen for each in contest.refusals(view, differs[view.node])),
+        ),
         waiting=tuple(d.waiting for d in decisions if d.waiting),
+        holds=holds.active(spec, observed, now),
+        saves=proving.saves(spec, observed),
         labels=labels.labels(seen),
     )
-    return guards.suspended(guards.blast_limit(drafted, len(seen)), observed.suspended(now))
+    affordable = budget.affordable(drafted, {v.name.pool: v.account for v in seen if v.account})
+    limited = guards.blast_limit(affordable, len(seen))
+    limited = breaker.held(limited, observed, len(spec.nodes()) if spec else 0, now)
+    leaving = observed.record is not None and observed.record.destroying
+    return guards.suspended(limited, observed.suspended(now), leaving=leaving)
+
+
+def _blind(observed: Observed) -> Waiting:
+    asked = "the provider's answer" if observed.doubt == "ProviderUnreadable" else "a second look"
+    return Waiting(node=observed.fleet, what=f"{asked}: {observed.unreadable}")
 
 
 def decide(view: NodeView) -> Decision:
     """What the first rule with an opinion says of this node. A machine in doubt is never settled."""
-    said = (rule(view) for rule in RULES)
-    decision = next((each for each in said if each is not None), SETTLED)
-    return decision if decision != SETTLED else mending.untaken(view) or SETTLED
+    for rule in RULES:
+        decision = rule(view)
+        if decision is None:
+            continue
+        if decision.refusal is not None and decision.refusal.guard.startswith("hook pre_"):
+            return training.trains_on(view, decision)
+        if decision != SETTLED:
+            return decision
+        break
+    return mending.untaken(view) or SETTLED
 
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
-from lifecycle.model.plan import Converge, EndStray, Kind, Place, PowerOff, PowerOn, Reason
+from lifecycle.model.money import Meter
+from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
-from lifecycle.planning import attempts, capacity, gangs
+from lifecycle.planning import attempts, breaker, budget, capacity, cost, drift, gangs, hearing, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -22,6 +23,9 @@ REGISTER_WITHIN = 900.0
 
 STRAY_AGE = 300.0
 """No machine younger than this is ended as a stray: somebody may just be making it."""
+
+SAVING = (StopReason.BUDGET, StopReason.IDLE)
+"""Stopped for the sake of money: the node is to come back."""
 
 UNLISTED = "being listed no longer: if it runs, somebody changed its steady: tags"
 
@@ -58,7 +62,7 @@ def _at_work_beside(view: NodeView, report: Report) -> Decision:
     stray = next(machine for machine in view.surplus if machine.id == report.instance)
     there = msgspec.structs.replace(view, machine=stray, surplus=(), report=report, beside=None)
     reason = Reason(cause=Cause.CONTROLLER, evidence=f"{stray.id} still trains beside the machine in place")
-    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.CONTROLLER, key=stray.id)
+    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.CONTROLLER, key=stray.id, ends=True)
     return emptied_first(
         there, Kind.DESTROY, purpose, reason, act(view, Kind.DESTROY, reason, EndStray(machine=stray))
     )
@@ -69,15 +73,23 @@ def absent(view: NodeView) -> Decision | None:
     if view.wanted.present:
         return None
     if view.machine is None:
-        return SETTLED
+        return _unpaid(view)
     kind = Kind.STOP if _will_return(view) else Kind.DESTROY
     reason = _why_away(view)
-    gone = act(view, kind, reason, Converge(placement=_leaving(view)), cost=_less(view))
-    return emptied_first(view, kind, _purpose_away(view), reason, gone)
+    gone = act(view, kind, reason, Converge(placement=_leaving(view)), change=cost.gone(view.machine, view.prices))
+    return emptied_first(view, kind, _purpose_away(view, ends=True), reason, gone)
 
 
 def _will_return(view: NodeView) -> bool:
-    return view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+    held = view.hold is not None and view.hold.kind in holds.RETURNING
+    return held or view.wanted.reason in SAVING
+
+
+def _unpaid(view: NodeView) -> Decision:
+    """Without money nothing starts that would."""
+    stopped = view.wanted.reason is StopReason.BUDGET and view.verdict.kind is attempts.VerdictKind.GO
+    refusal = budget.unpaid(view.node, view.account) if stopped else None
+    return Decision(refusal=refusal) if refusal else SETTLED
 
 
 def _leaving(view: NodeView) -> Placement:
@@ -85,13 +97,13 @@ def _leaving(view: NodeView) -> Placement:
     return msgspec.structs.replace(view.wanted, incarnation=incarnation)
 
 
-def _less(view: NodeView) -> float | None:
-    return None if view.price is None else -view.price
-
-
 def _why_away(view: NodeView) -> Reason:
     if view.hold is not None and view.pool is not None:
-        return Reason(cause=Cause.OPERATOR, evidence=f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}")
+        return Reason(cause=holds.cause(view.hold), evidence=holds.in_words(view.hold))
+    if view.wanted.reason is StopReason.IDLE:
+        return Reason(cause=StopReason.IDLE, evidence=view.idle)
+    if view.wanted.reason is StopReason.BUDGET and view.account is not None:
+        return Reason(cause=Cause.BUDGET, evidence=f"pool {view.account.pool}: {view.account.said} are spent")
     if view.pool is not None:
         return Reason(cause="completion", evidence=f"its run is over: {view.verdict.why}")
     if view.owner_is_leaving:
@@ -99,13 +111,18 @@ def _why_away(view: NodeView) -> Reason:
     return Reason(cause=Cause.OPERATOR, evidence="the spec no longer declares it")
 
 
-def _purpose_away(view: NodeView) -> Purpose:
+def _purpose_away(view: NodeView, *, ends: bool) -> Purpose:
     if view.hold is not None and view.pool is not None:
-        return Purpose(reason=StopReason.MANUAL, cause=Cause.OPERATOR, key=view.hold.id)
+        return Purpose(
+            reason=holds.stop_reason(view.hold), cause=holds.cause(view.hold), key=view.hold.id, ends=ends
+        )
     reason = view.wanted.reason or StopReason.SCALE_IN
+    if reason in SAVING:
+        number = view.run.attempt.number if view.run and view.run.attempt else 0
+        return Purpose(reason=reason, cause=Cause.BUDGET, key=f"{view.generation}-{number}", ends=ends)
     if view.owner_is_leaving:
         reason = StopReason.MANUAL
-    return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation))
+    return Purpose(reason=reason, cause=Cause.OPERATOR, key=str(view.generation), ends=ends)
 
 
 def off(view: NodeView) -> Decision | None:
@@ -113,7 +130,7 @@ def off(view: NodeView) -> Decision | None:
     if view.wanted.powered:
         return None
     if view.machine is None or view.machine.state is InstanceState.STOPPED:
-        return SETTLED
+        return _unpaid(view)
     if view.machine.state is InstanceState.STOPPING:
         return wait(view, "its machine, which is stopping")
     reason = _why_away(view)
@@ -123,9 +140,9 @@ def off(view: NodeView) -> Decision | None:
         reason,
         Place(placement=_leaving(view)),
         PowerOff(machine=view.machine),
-        cost=_less(view),
+        change=cost.gone(view.machine, view.prices),
     )
-    return emptied_first(view, Kind.STOP, _purpose_away(view), reason, switched)
+    return emptied_first(view, Kind.STOP, _purpose_away(view, ends=False), reason, switched)
 
 
 def missing(view: NodeView) -> Decision | None:
@@ -153,7 +170,8 @@ def missing(view: NodeView) -> Decision | None:
     if view.receipts:
         evidence += f"; run {view.run_id} goes on from step {view.receipts[0].step}"
     reason = Reason(cause=_lost_to(view) if returns else "spec", evidence=evidence)
-    return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), cost=view.price)
+    made = cost.made(view.prices.of(chosen.choice))
+    return act(view, Kind.CREATE, reason, Converge(placement=placement, claim=claim), change=made)
 
 
 def _vanished(view: NodeView) -> Decision | None:
@@ -162,7 +180,7 @@ def _vanished(view: NodeView) -> Decision | None:
     if last is None or last.instance is None or last.ended_at is not None:
         return None
     due = max(last.claimed_at, view.heard_at) + VANISHED_AFTER
-    if view.now >= due:
+    if view.now >= due and hearing.proven(view.quiet, view.now):
         return None
     return wait(view, f"{last.instance} to be known as gone, {UNLISTED}", due)
 
@@ -213,6 +231,7 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
     wanted = msgspec.structs.replace(view.wanted, incarnation=number, **chosen.choice._asdict())
     if takes_up:
         return wanted, None
+    price = view.prices.of(chosen.choice)
     claim = Incarnation(
         node=view.node,
         number=number,
@@ -221,6 +240,8 @@ def placed(view: NodeView, at_least: int, chosen: capacity.Chosen) -> tuple[Plac
         zone=wanted.zone,
         claimed_at=view.now,
         claimed_by="controller",
+        meter=Meter(rate=price.dollars if price else None),
+        recent=breaker.recent(last, view.now),
     )
     return wanted, claim
 
@@ -236,30 +257,40 @@ def powered_down(view: NodeView) -> Decision | None:
         return _not_yet(view)
     ours = view.stored is not None and not view.stored.powered
     if ours:
-        reason = Reason(cause=Cause.OPERATOR, evidence="nothing holds it any longer")
+        reason = Reason(cause=_switched_off_by(view), evidence="nothing holds it any longer")
     elif view.pool is not None and view.pool.drift.power is DriftPolicy.RESTORE:
+        if "power" in view.contested:
+            return SETTLED
         reason = Reason(cause=Cause.DRIFT, evidence="someone stopped it; drift.power: restore")
     else:
         return SETTLED
     kept = msgspec.structs.replace(view.wanted, incarnation=machine.incarnation)
-    return act(view, Kind.START, reason, PowerOn(machine=machine), Place(placement=kept), cost=view.price)
+    on, field = (PowerOn(machine=machine), Place(placement=kept)), "" if ours else "power"
+    return act(view, Kind.START, reason, *on, change=cost.made(view.price), field=field)
+
+
+def _switched_off_by(view: NodeView) -> Cause:
+    scheduled = view.stored is not None and view.stored.reason is StopReason.SCHEDULE
+    return Cause.SCHEDULE if scheduled else Cause.OPERATOR
 
 
 def outdated(view: NodeView) -> Decision | None:
     """A machine to be replaced: asked for, of a type or market no longer declared, or lost."""
     if view.machine is None:
         return None
-    found = _asked(view) or _wrong_kind(view) or _lost(view)
+    wrong = _wrong_kind(view)
+    found = _asked(view) or (_is_wrong(view, wrong) if wrong else None) or _lost(view)
     if found is None:
         return None
     reason, purpose, certain = found
+    field = wrong.field if wrong and reason.cause == Cause.DRIFT else ""
     chosen = choose(view)
     if chosen.until is not None and not certain:
         return wait(view, f"{Kind.REPLACE}: capacity: {chosen.why}", chosen.until)
     placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
-    replaced = act(
-        view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), lost=_at_stake(view, certain)
-    )
+    step, lost = Converge(placement=placement, claim=claim), _at_stake(view, certain)
+    change = _swapped(view, chosen)
+    replaced = act(view, Kind.REPLACE, reason, step, lost=lost, change=change, field=field)
     if certain:
         return replaced
     return emptied_first(view, Kind.REPLACE, purpose, reason, replaced)
@@ -267,6 +298,10 @@ def outdated(view: NodeView) -> Decision | None:
 
 Found = tuple[Reason, Purpose, bool]
 """Why, to what end, and whether the machine is certainly lost (then nothing can be saved there)."""
+
+
+def _swapped(view: NodeView, chosen: capacity.Chosen) -> cost.Change:
+    return cost.swapped(view.machine, view.prices.of(chosen.choice), view.prices)
 
 
 def _at_stake(view: NodeView, certain: bool) -> int:
@@ -279,32 +314,22 @@ def _asked(view: NodeView) -> Found | None:
         return None
     return (
         Reason(cause=Cause.OPERATOR, evidence=f"replace by {hold.by}: {hold.reason}"),
-        Purpose(reason=StopReason.REPLACEMENT, cause=Cause.OPERATOR, key=hold.id),
+        Purpose(reason=StopReason.REPLACEMENT, cause=Cause.OPERATOR, key=hold.id, ends=True),
         False,
     )
 
 
-def _wrong_kind(view: NodeView) -> Found | None:
-    machine, pool = view.machine, view.pool
-    if machine is None or pool is None:
-        return None
-    market = pool.drift.market is DriftPolicy.REPLACE and machine.market is not view.wanted.market
-    kind = pool.drift.instance_type is DriftPolicy.REPLACE and machine.instance_type not in (
-        pool.instance_types or (machine.instance_type,)
-    )
-    where = pool.drift.instance_type is DriftPolicy.REPLACE and machine.zone not in (pool.zones or (machine.zone,))
-    if not market and not kind and not where:
-        return None
-    what = (
-        f"market {machine.market}"
-        if market
-        else f"type {machine.instance_type}"
-        if kind
-        else f"zone {machine.zone}"
-    )
+def _wrong_kind(view: NodeView) -> Drift | None:
+    """What it is made of, and is to be replaced for."""
+    wrong = (each for each in drift.kind(view) if each.policy == DriftPolicy.REPLACE)
+    return next((each for each in wrong if each.field not in view.contested), None)
+
+
+def _is_wrong(view: NodeView, wrong: Drift) -> Found:
+    what = wrong.field.removeprefix("instance_")
     return (
-        Reason(cause=Cause.DRIFT, evidence=f"its {what} is not declared"),
-        Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation)),
+        Reason(cause=Cause.DRIFT, evidence=f"its {what} {wrong.actual} is not declared"),
+        Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation), ends=True),
         False,
     )
 
@@ -312,7 +337,7 @@ def _wrong_kind(view: NodeView) -> Found | None:
 def _lost(view: NodeView) -> Found | None:
     """A second witness against a silent agent, or a machine that never came up."""
     machine, pool = view.machine, view.pool
-    if machine is None or machine.state is not InstanceState.RUNNING or view.silence <= SILENT_AFTER:
+    if machine is None or machine.state is not InstanceState.RUNNING or view.proven_silence <= SILENT_AFTER:
         return None
     evidence = None
     if view.report is None and view.silence > REGISTER_WITHIN:
@@ -340,8 +365,10 @@ def leaving(view: NodeView) -> Decision | None:
     saved = attempt.receipt.step if attempt and attempt.receipt else None
     evidence = f"{notice.cause} notice" + (f"; saved at step {saved}" if saved is not None else "")
     reason = Reason(cause=notice.cause, evidence=evidence)
-    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), choose(view))
-    return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim))
+    chosen = choose(view)
+    placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
+    change = _swapped(view, chosen)
+    return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), change=change)
 
 
 def silent(view: NodeView) -> Decision | None:

@@ -13,6 +13,7 @@ import msgspec
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.records import Incarnation, Placement
 from lifecycle.model.world import Observed
+from lifecycle.planning.hearing import heard_at
 from lifecycle.planning.placement import effective
 from lifecycle.planning.view import VANISHED_AFTER
 
@@ -58,5 +59,6 @@ def _over(observed: Observed, claim: Incarnation, now: float) -> bool:
     if any(machine.id == claim.instance for machine in observed.machines or ()):
         return False
     report = observed.report(claim.node, claim.instance)
-    heard = report.at if report is not None and report.instance == claim.instance else 0.0
+    mine = report if report is not None and report.instance == claim.instance else None
+    heard = heard_at(mine, observed.quiet.get(claim.instance or ""))
     return now - max(claim.claimed_at, heard) >= VANISHED_AFTER

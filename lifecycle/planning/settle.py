@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from lifecycle.model import hours
 from lifecycle.model.gang import Member
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
     Attempt,
     Ended,
-    HoldKind,
     Incarnation,
     Outcome,
     Phase,
@@ -29,7 +29,18 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import capacity, gangs
+from lifecycle.planning import (
+    capacity,
+    corrections,
+    gangs,
+    hearing,
+    holds,
+    metering,
+    proving,
+    staleness,
+    unordered,
+    witness,
+)
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -52,30 +63,32 @@ def settle(observed: Observed, now: float) -> Facts:
     attempts: list[Attempt] = []
     entries: list[Entry] = []
     machines = _by_incarnation(observed)
-    live = frozenset(machine.id for machine in observed.machines if machine.live)
+    learned = {**observed.incarnations, **{(i.node, i.number): i for i in _incarnations(observed, machines, now)}}
+    ledgers, claims = metering.settled(observed, machines, learned, now)
+    live = witness.not_gone(observed, now)
+    spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
-        settled = _settle_run(observed, machines, run, now)
+        settled = staleness.marked(observed, _settle_run(observed, machines, run, now), now)
         if settled != run:
             runs.append(settled)
-            entries += _told(run, settled, now)
+            entries += [*_told(run, settled, now), *staleness.told(run, settled, now)]
             if settled.attempt is not None and settled.attempt != run.attempt:
                 attempts.append(settled.attempt)
     return Facts(
         runs=tuple(runs),
         attempts=tuple(attempts),
-        incarnations=tuple(_incarnations(observed, machines, now)),
+        ledgers=ledgers,
+        incarnations=tuple(c for key, c in claims.items() if c != observed.incarnations[key]),
         rejections=_rejections(observed),
         released=tuple(
             node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
         ),
-        spent=tuple(
-            hold
-            for hold in observed.holds
-            if not hold.active(now) or (hold.kind is HoldKind.REPLACE and hold.instance not in live)
-        ),
+        spent=spent,
         spent_allowances=tuple(instance for instance in observed.allowances if instance not in live),
         over=capacity.over(observed.shortages, observed.machines, now),
-        entries=tuple(entries),
+        proofs=proving.proofs(observed),
+        calm=corrections.calm(observed.corrections, now),
+        entries=(*entries, *holds.told(spent, now)),
     )
 
 
@@ -85,11 +98,14 @@ def apply_facts(observed: Observed, facts: Facts) -> Observed:
         observed,
         runs={**observed.runs, **{run.run: run for run in facts.runs}},
         incarnations={**observed.incarnations, **{(i.node, i.number): i for i in facts.incarnations}},
+        ledgers={**observed.ledgers, **{ledger.pool: ledger for ledger in facts.ledgers}},
         rejections=observed.rejections | {receipt.digest for receipt in facts.rejections},
         drains={node: claim for node, claim in observed.drains.items() if node not in facts.released},
         holds=tuple(hold for hold in observed.holds if hold not in facts.spent),
         allowances={i: a for i, a in observed.allowances.items() if i not in facts.spent_allowances},
         shortages=tuple(shortage for shortage in observed.shortages if shortage not in facts.over),
+        proofs={**observed.proofs, **{proof.pool: proof for proof in facts.proofs}},
+        corrections=tuple(each for each in observed.corrections if each not in facts.calm),
     )
 
 
@@ -123,6 +139,8 @@ def _settle_run(observed: Observed, machines: _Machines, run: Run, now: float) -
     attempt = run.attempt
     if attempt is None or not attempt.open:
         return run
+    if unordered.outdated(observed, run, attempt):
+        return _ended(run, unordered.closed(attempt, now), None, result=None, now=now)
     if attempt.members:
         return _settle_gang(observed, machines, run, attempt, now)
     seen = _look(observed, machines, attempt)
@@ -201,7 +219,8 @@ def _started(run: Run, attempt: Attempt, report: Report) -> Run:
     if reached is not None and again:
         lost[reached.cause] = lost.get(reached.cause, 0) + again
     exact = run.lost_exact and (reached is None or reached.exact)
-    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact)
+    clocked = hours.started(run.hours, started_at)
+    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact, hours=clocked)
 
 
 def _closed(attempt: Attempt, ended: Ended, receipt: Receipt | None) -> Attempt:
@@ -261,8 +280,16 @@ def _ended(run: Run, attempt: Attempt, receipt: Receipt | None, *, result: objec
         since=now,
         reached=reached,
         spared=run.spared + attempt.spared_steps,
+        hours=_clocked(run, attempt, now),
         result=result if attempt.outcome is Outcome.COMPLETED else None if attempt.members else run.result,
     )
+
+
+def _clocked(run: Run, attempt: Attempt, now: float) -> hours.Hours:
+    """What follows an attempt is lost to what ended it, until the next one trains."""
+    over = attempt.outcome is Outcome.COMPLETED
+    ended_at = now if attempt.ended_at is None else attempt.ended_at
+    return hours.ended(run.hours, ended_at, None if over else attempt.cause or Cause.CONTROLLER)
 
 
 def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
@@ -280,7 +307,11 @@ def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: floa
     if machine is not None:
         return machine.state is InstanceState.TERMINATED
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
-    heard = max(attempt.given_at, report.at if report else 0.0, claim.claimed_at if claim else 0.0)
+    quiet = observed.quiet.get(claim.instance or "") if claim else None
+    known = claim is not None and claim.instance is not None and claim.ended_at is None
+    if known and not hearing.proven(quiet, now):
+        return False
+    heard = max(attempt.given_at, hearing.heard_at(report, quiet), claim.claimed_at if claim else 0.0)
     return now - heard > VANISHED_AFTER
 
 
@@ -296,6 +327,7 @@ def _seen_state(attempt: Attempt, seen: _Seen) -> RunState:
         Phase.TRAINING: RunState.TRAINING,
         Phase.SAVING: RunState.CHECKPOINTING,
         Phase.SHIPPING: RunState.CHECKPOINTING,
+        Phase.HOOKS: RunState.STARTING,
     }[report.phase]
 
 
@@ -305,7 +337,7 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
         claim = observed.incarnations.get((machine.node, machine.incarnation))
         if claim is None:
             continue
-        known = _replace(claim, instance=machine.id)
+        known = _replace(claim, instance=machine.id, worn=claim.worn or dict(machine.worn))
         if machine.state is InstanceState.TERMINATED and None in (claim.ended_at, claim.cause):
             known = _replace(known, ended_at=claim.ended_at or machine.ended_at or now, cause=machine.cause)
         if known != claim:

@@ -9,10 +9,12 @@ import msgspec
 
 from lifecycle.model.plan import Plan
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import Condition, Hold, HoldKind, Status
-from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.records import Condition, Hold, Status
+from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import shared
+from lifecycle.planning import behind, budget, contest, holds, proving, shared, staleness
+from lifecycle.planning.attempts import VerdictKind
+from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -48,6 +50,23 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
 
 
+class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    pool: str
+    conditions: tuple[Condition, ...]
+
+
+class PoolCost(msgspec.Struct, frozen=True, kw_only=True):
+    """`spent` dollars over the fleet's life; at least that, unless `exact`. `price_age_seconds`: of the oldest."""
+
+    pool: str
+    spent: float
+    exact: bool
+    total: float | None
+    per_hour: float | None
+    price_age_seconds: float | None
+    limit_per_hour: float | None
+
+
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     fleet: str
     provider: str
@@ -56,6 +75,8 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...]
     conditions: tuple[Condition, ...]
     """Of the fleet as a whole."""
+    pools: tuple[PoolStatus, ...]
+    costs: tuple[PoolCost, ...]
     nodes: tuple[NodeStatus, ...]
 
 
@@ -64,6 +85,7 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
     spec = observed.record.spec if observed.record else None
     leaving = observed.record is None or observed.record.destroying
     nodes = tuple(_node(view, observed, plan, now) for view in views(None if leaving else spec, observed, now))
+    accounts = budget.accounts(None if leaving else spec, observed, now)
     declared = {str(name) for name in spec.nodes()} if spec and not leaving else set()
     shown = tuple(node for node in nodes if node.instance is not None or node.node in declared)
     return FleetStatus(
@@ -71,9 +93,31 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
         provider=spec.provider if spec else "",
         generation=plan.generation,
         sentence=_sentence(observed, shown, plan, now),
-        holds=tuple(hold for hold in observed.holds if hold.active(now)),
-        conditions=tuple(_of_the_fleet(observed, plan, now)),
+        holds=holds.active(None if leaving else spec, observed, now),
+        conditions=(*_of_the_fleet(observed, plan, now), *budget.conditions(accounts, now)),
+        pools=() if leaving else tuple(_pools(observed)),
+        costs=tuple(_cost(account, now) for account in accounts.values()),
         nodes=tuple(sorted(shown, key=_badness)),
+    )
+
+
+def _pools(observed: Observed) -> Iterator[PoolStatus]:
+    pools = observed.record.spec.pools if observed.record else {}
+    for name, pool in sorted(pools.items()):
+        key = f"{observed.fleet}/{name}"
+        yield PoolStatus(pool=key, conditions=(proving.condition(key, pool, observed),))
+
+
+def _cost(account: budget.Account, now: float) -> PoolCost:
+    known = account.known_at
+    return PoolCost(
+        pool=account.pool,
+        spent=round(account.spent, 4),
+        exact=account.exact,
+        total=account.total,
+        per_hour=account.per_hour,
+        price_age_seconds=None if known is None else round(max(0.0, now - known), 1),
+        limit_per_hour=account.limit,
     )
 
 
@@ -81,9 +125,12 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
     """What no single node tells: the shared resources, and what went wrong in the last tick."""
     last = observed.last_tick
     since = last.at if last else now
+    blind = blind_since(observed, now)
     for waiting in plan.waiting:
-        if waiting.node == observed.fleet:
+        if waiting.node == observed.fleet and blind is None:
             yield _condition("Synced", Status.FALSE, "Waiting", waiting.what, now)
+    if blind is not None:
+        yield _condition("Synced", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), blind)
     for line in observed.shared:
         yield _condition("Synced", Status.FALSE, shared.CONDITION, line, since)
     for error in last.errors if last else ():
@@ -115,7 +162,8 @@ def _state(view: NodeView) -> str:
         return "ending" if view.machine.ending else view.machine.state
     if view.wanted.present:
         return InstanceState.PENDING
-    stopped = view.hold is not None and view.hold.kind in (HoldKind.STOP, HoldKind.PAUSE)
+    held = view.hold is not None and view.hold.kind in holds.RETURNING
+    stopped = held or view.wanted.reason in SAVING
     return InstanceState.STOPPED if stopped else InstanceState.TERMINATED
 
 
@@ -154,7 +202,7 @@ def _checkpoint(view: NodeView, observed: Observed, now: float) -> CheckpointSta
 def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> tuple[Condition, ...]:
     found = list(view.report.conditions) if view.report else []
     for refusal in plan.refusals:
-        if refusal.node == view.node:
+        if refusal.node == view.node and refusal.guard != contest.GUARD:
             what = f"{refusal.action} refused: {refusal.evidence}; override: {refusal.override}"
             found.append(_condition("Synced", Status.FALSE, "Refused", what, now))
     for waiting in plan.waiting:
@@ -164,29 +212,66 @@ def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> t
         if drift.node == view.node:
             what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
             found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
-    return (*found, *_health(view, observed, now), *_held(view))
+    found += [*_health(view, observed, now), *staleness.conditions(view, now), *contest.conditions(view)]
+    return (*found, *_held(view))
 
 
 def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if observed.machines is None:
-        return [_condition("Healthy", Status.UNKNOWN, "ProviderUnreadable", observed.unreadable, now)]
+        since = blind_since(observed, now) or now
+        return [_condition("Healthy", Status.UNKNOWN, observed.doubt, _for_so_long(observed, now), since)]
     machine = view.machine
     if machine is None or machine.state is not InstanceState.RUNNING:
         return []
     if machine.impaired:
-        what = "the machine's process is gone" if view.provider == "local" else "EC2's checks of the machine fail"
+        what = "the machine's process is gone" if view.provider == "local" else "its provider's checks of it fail"
         return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
     if view.report is not None and view.silence > SILENT_AFTER:
         what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
-        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, view.report.at)]
+        return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, now - view.silence)]
+    if lag := behind.lag(view):
+        return [_condition("Healthy", Status.UNKNOWN, "TrackerBehind", lag, now)]
+    if view.report is not None and view.quiet is not None and view.quiet.moved:
+        ahead = view.report.at - now
+        off = f"{spoken(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
+        what = f"its clock is {off} ours: its agent is heard when it says something new"
+        return [_condition("Healthy", Status.UNKNOWN, "ClockOff", what, view.quiet.since)]
     return []
+
+
+def _for_so_long(observed: Observed, now: float) -> str:
+    since = blind_since(observed, now) or now
+    return f"{observed.unreadable}, for {spoken(max(0.0, now - since))}"
+
+
+def blind_since(observed: Observed, now: float) -> float | None:
+    """Since when it is not known which machines there are; None when it is."""
+    if observed.machines is not None:
+        return None
+    before = observed.last_tick.blind_since if observed.last_tick else None
+    return min(now, before) if before is not None else now
 
 
 def _held(view: NodeView) -> list[Condition]:
     if view.hold is None:
+        return _resting(view)
+    return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), holds.in_words(view.hold), view.hold.at)]
+
+
+def _resting(view: NodeView) -> list[Condition]:
+    """Stopped because it was idle: a person has to say that it is wanted again."""
+    if view.wanted.reason is not StopReason.IDLE:
         return []
-    what = f"{view.hold.kind} by {view.hold.by}: {view.hold.reason}"
-    return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), what, view.hold.at)]
+    why = view.idle or "it was idle (budget.idle_stop)"
+    what = f"{why}: saved and stopped; {_way_back(view)} brings it back"
+    return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
+
+
+def _way_back(view: NodeView) -> str:
+    if view.run is not None and view.run.state is RunState.COMPLETED:
+        return "another `train.run` in the spec"
+    resume = "" if view.verdict.kind is VerdictKind.GO else " --resume"
+    return f"`steady start {view.node}{resume}`"
 
 
 def _condition(kind: str, status: Status, reason: str, message: str, since: float) -> Condition:
@@ -205,7 +290,8 @@ def _badness(node: NodeStatus) -> tuple[int, int]:
 def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now: float) -> str:
     """One sentence, worst first."""
     if observed.machines is None:
-        return f"the provider cannot be read ({observed.unreadable}): everything is left alone"
+        blind = "the provider cannot be read" if observed.doubt == "ProviderUnreadable" else "this cannot be true"
+        return f"{blind} ({observed.unreadable}): everything is left alone"
     of_runs = {node.run.id if node.run else node.node: node for node in nodes}.values()
     states = Counter(node.run.state if node.run else "without a run" for node in of_runs)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_by_badness))

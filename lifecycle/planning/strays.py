@@ -10,6 +10,7 @@ import msgspec
 
 from lifecycle.model.records import Phase
 from lifecycle.model.world import Machine, Observed
+from lifecycle.planning import hearing
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.view import SILENT_AFTER
 
@@ -39,6 +40,6 @@ def _spared(observed: Observed, machine: Machine, now: float) -> str:
         return "too young to judge: somebody may just be making it"
     report = observed.report(machine.node, machine.id)
     busy = report and report.instance == machine.id and report.phase is not Phase.IDLE
-    if report and busy and now - report.at < SILENT_AFTER:
+    if busy and hearing.speaks(observed, machine.node, machine.id, now, SILENT_AFTER):
         return "its agent still reports a trainer"
     return ""

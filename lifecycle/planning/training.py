@@ -6,9 +6,9 @@ import posixpath
 
 import msgspec
 
+from lifecycle.model import hours
 from lifecycle.model.fleet import Pool, Resume
 from lifecycle.model.plan import GiveOut, Instruct, Kind, Reason, Release
-from lifecycle.model.quantities import spoken
 from lifecycle.model.records import (
     Assignment,
     Attempt,
@@ -18,7 +18,7 @@ from lifecycle.model.records import (
     Run,
 )
 from lifecycle.model.states import Cause, RunState, StopReason
-from lifecycle.planning import attempts
+from lifecycle.planning import attempts, blocking, staleness
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.rendezvous import ordered_to_a_peer, ranks_of, rendezvous
@@ -56,25 +56,7 @@ def running(view: NodeView) -> Decision | None:
         return wait(view, "its trainer to start")
     if view.report is not None and view.report.phase is Phase.SHIPPING:
         return wait(view, "its last checkpoint to be stored: its trainer has ended")
-    return _stale(view, attempt, order) or SETTLED
-
-
-def _stale(view: NodeView, attempt: Attempt, order: Order) -> Decision | None:
-    """The newest checkpoint is older than `max_lost_work`: a save is ordered, once per such span."""
-    limit = view.pool.checkpoint.max_lost_work if view.pool else None
-    report = view.report
-    if not limit or report is None or report.phase is not Phase.TRAINING or attempt.started_at is None:
-        return None
-    since = max(attempt.started_at, report.receipt.at if report.receipt else 0.0)
-    overdue = int((view.now - since) // limit)
-    save = f"age-{attempt.number}-{since:.0f}-{overdue}"
-    if overdue < 1 or order.save == save:
-        return None
-    reason = Reason(cause="max_lost_work", evidence=f"its newest checkpoint is {spoken(view.now - since)} old")
-    asked = msgspec.structs.replace(
-        order, number=order.number + 1, desired=Desired.SAVED, save=save, at=view.now, reason=reason.evidence
-    )
-    return act(view, Kind.SAVE, reason, Instruct(order=asked))
+    return blocking.renewed(view) or staleness.stale(view, attempt, order) or SETTLED
 
 
 def _called_off(view: NodeView) -> Decision:
@@ -109,6 +91,12 @@ def idle(view: NodeView) -> Decision | None:
     if not report.ready or report.phase is not Phase.IDLE:
         return wait(view, "its agent to be ready")
     return start(view, view.pool)
+
+
+def trains_on(view: NodeView, refused: Decision) -> Decision:
+    """A hook refused the stop after the save: the run goes on from there, in its next attempt."""
+    begun = idle(view)
+    return msgspec.structs.replace(refused, action=begun.action or refused.action) if begun else refused
 
 
 def start(view: NodeView, pool: Pool) -> Decision:
@@ -162,6 +150,7 @@ def _run(view: NodeView, pool: Pool, attempt: Attempt) -> Run:
             since=view.now,
             hyperparameters=train.hyperparameters,
             attempt=attempt,
+            hours=hours.given_out(hours.Hours(), view.now),
         )
     changed = view.run.attempt is not None and view.run.attempt.fingerprint != attempt.fingerprint
     return msgspec.structs.replace(
@@ -206,6 +195,8 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         policy=pool.stop.without_checkpoint,
         fingerprint=attempt.fingerprint,
         on_completion=train.on_completion,
+        hooks=pool.hooks,
+        watch_use=pool.budget.idle_stop is not None,
         env=train.env,
         hyperparameters=train.hyperparameters,
         resume=() if train.resume is Resume.NEVER else view.receipts[: 1 if view.gang else RESUME_CANDIDATES],

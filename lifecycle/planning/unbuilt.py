@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.model.fleet import FleetSpec, Hooks, Pool, Profile
+from lifecycle.model.fleet import FleetSpec, Pool, Profile
 
 Path = tuple[str | int, ...]
 
@@ -15,8 +15,6 @@ def unbuilt(spec: FleetSpec) -> tuple[tuple[Path, str], ...]:
 
 
 def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
-    if spec.provider not in ("local", "aws"):
-        yield ("provider",), f"provider {spec.provider!r} is"
     if spec.secrets:
         yield ("secrets",), "secrets are"
     for name, pool in spec.pools.items():
@@ -25,13 +23,5 @@ def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
 
 
 def _pool(pool: Pool) -> Iterator[tuple[Path, str]]:
-    if pool.schedule is not None:
-        yield ("schedule",), "schedules are"
     if pool.train.profile is not Profile.SCRIPT:
         yield ("train", "profile"), f"profile {str(pool.train.profile)!r} is"
-    for name in ("per_hour", "total", "idle_stop"):
-        if getattr(pool.budget, name) is not None:
-            yield ("budget", name), f"budget.{name} is"
-    for name in Hooks.__struct_fields__:
-        if getattr(pool.hooks, name):
-            yield ("hooks", name), f"hooks.{name} is"

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import FleetSpec, Market, Mode, OnCompletion, Pool, WithoutCheckpoint
 from lifecycle.model.ids import NodeName
+from lifecycle.model.journal import Quiet
+from lifecycle.model.money import Price
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
@@ -25,7 +28,8 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, gangs, placement, receipts
+from lifecycle.planning import attempts, budget, cost, gangs, hearing, holds, idling, placement, receipts
+from lifecycle.planning.corrections import contested
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -69,6 +73,17 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The machines that an operator lets go without a save."""
     owner_is_leaving: bool
     shortages: tuple[Shortage, ...]
+    prices: cost.Prices
+    account: budget.Account | None
+    """Its pool's money."""
+    idle: str
+    """The evidence that its machine has been idle for too long; empty when it has not."""
+    contested: Mapping[str, Correction] = {}
+    """The fields that were put back too often to be put back again for now."""
+    looks: Mapping[str, Quiet] = {}
+    """By machine: our own looks at the last reports whose time is off."""
+    groups: str = ""
+    """The security groups of the user's own that its machine is to have."""
     gang: tuple[NodeView, ...] = ()
     """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
 
@@ -105,10 +120,22 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return _open_on(stray, self.machine, self.run)
 
     @property
+    def quiet(self) -> Quiet | None:
+        """Our own looks at the last report of its machine, or of the one that it had last."""
+        last = self.claims[-1].instance if self.claims else None
+        return self.looks.get(self.machine.id if self.machine else last or "")
+
+    @property
     def silence(self) -> float:
         """Seconds since the agent was last heard, or since the machine was launched."""
-        heard = self.report.at if self.report else self.machine.launched_at if self.machine else self.now
+        launched_at = self.machine.launched_at if self.machine else self.now
+        heard = hearing.heard_at(self.report, self.quiet) if self.report else launched_at
         return max(0.0, self.now - heard)
+
+    @property
+    def proven_silence(self) -> float:
+        """The same, once two looks of ours have found it; 0 before: a clock may have jumped."""
+        return self.silence if hearing.proven(self.quiet, self.now) else 0.0
 
     @property
     def grace(self) -> float:
@@ -119,6 +146,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def policy(self) -> WithoutCheckpoint:
+        if self.hold is not None and self.hold.kind is HoldKind.REHEARSE:
+            return WithoutCheckpoint.REFUSE
         if self.loss_allowed:
             return WithoutCheckpoint.FORCE
         if self.pool is not None:
@@ -136,9 +165,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self.report.step - saved)
 
     @property
-    def price(self) -> float | None:
-        """Dollars per hour of this node; None when not known."""
-        return 0.0 if self.provider == "local" else None
+    def price(self) -> Price | None:
+        """Of the machine in place; None without one, and when it is not known."""
+        return self.prices.of(cost.made_of(self.machine)) if self.machine else None
 
 
 class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,14 +176,18 @@ class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
     machines: Mapping[str, list[Machine]]
     claims: Mapping[str, list[Incarnation]]
     holds: Mapping[str | None, list[Hold]]
+    scheduled: Mapping[str, Hold]
     allowed: frozenset[str]
+    prices: cost.Prices
+    accounts: Mapping[str, budget.Account]
+    contested: Mapping[str, Mapping[str, Correction]]
 
 
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
     """Every node that is declared or known, in natural order."""
     spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
-    shelves = _shelves(observed, now)
+    shelves = _shelves(spec, observed, now)
     seen = [_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()})]
     return tuple(_with_gangs(seen))
 
@@ -171,6 +204,16 @@ def _with_gangs(seen: list[NodeView]) -> Iterator[NodeView]:
         yield msgspec.structs.replace(view, gang=mine) if mine else view
 
 
+def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: float) -> NodeView:
+    """One node alone; of a gang's rank, with the others."""
+    spec = _without_zones(spec)
+    shelves, pool = _shelves(spec, observed, now), spec.pools.get(name.pool) if spec else None
+    others = spec.nodes() if spec and pool and pool.mode is Mode.GANG else ()
+    names = sorted({name, *(other for other in others if other.pool == name.pool)})
+    seen = _with_gangs([_view(spec, observed, shelves, each, now) for each in names])
+    return next(view for view in seen if view.name == name)
+
+
 def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     """In subnets of the user's own the subnet decides the zone: a pool's `zones` say nothing there."""
     if spec is None or not spec.aws.subnets:
@@ -179,19 +222,28 @@ def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     return msgspec.structs.replace(spec, pools=pools)
 
 
-def _shelves(observed: Observed, now: float) -> _Shelves:
+def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves:
     machines: dict[str, list[Machine]] = defaultdict(list)
     claims: dict[str, list[Incarnation]] = defaultdict(list)
-    holds: dict[str | None, list[Hold]] = defaultdict(list)
+    held: dict[str | None, list[Hold]] = defaultdict(list)
     for machine in observed.machines or ():
         if machine.live:
             machines[machine.node].append(machine)
     for _, claim in sorted(observed.incarnations.items()):
         claims[claim.node].append(claim)
     for hold in observed.holds:
-        if hold.kind in _STRICTNESS and hold.active(now):
-            holds[hold.node].append(hold)
-    return _Shelves(machines=machines, claims=claims, holds=holds, allowed=frozenset(observed.allowances))
+        if hold.active(now):
+            held[hold.node].append(hold)
+    return _Shelves(
+        machines=machines,
+        claims=claims,
+        holds=held,
+        scheduled=holds.scheduled(spec, now),
+        allowed=frozenset(observed.allowances),
+        prices=cost.known(observed, spec, now),
+        accounts=budget.accounts(spec, observed, now),
+        contested=contested(observed.corrections, observed.record.generation if observed.record else 0, now),
+    )
 
 
 def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
@@ -205,9 +257,12 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     report = observed.report(node, machine.id if machine else None)
     run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
     run = observed.runs.get(run_id) if run_id else None
-    hold = _hold(shelves, node)
+    hold = _hold(shelves, name)
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
+    account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
+    heard = _current(observed, report, machine)
+    idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
         now=now,
@@ -216,16 +271,18 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         provider=spec.provider if spec else "",
         pool=pool,
         stored=stored,
-        wanted=_wanted(placement.effective(spec, name, stored), pool, hold, verdict),
+        wanted=_wanted(
+            placement.effective(spec, name, stored), pool, hold, verdict, _saves(account, idle), machine
+        ),
         hold=hold,
         verdict=verdict,
         machine=machine,
         surplus=surplus,
         claims=claims,
-        drain=_live_claim(observed, node, now),
+        drain=drain,
         order=observed.orders.get(node),
-        report=_current(report, machine),
-        heard_at=max((r.at for r in (report, observed.reports.get(node)) if r), default=0.0),
+        report=heard,
+        heard_at=max(_heard_at(observed, each) for each in (report, observed.reports.get(node))),
         beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
         run=run,
@@ -233,14 +290,31 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
         allowed=shelves.allowed,
         owner_is_leaving=bool(observed.record and observed.record.destroying),
         shortages=observed.shortages,
+        prices=shelves.prices,
+        account=account,
+        idle=idle,
+        contested=shelves.contested.get(node, {}),
+        looks=observed.quiet,
+        groups=", ".join(sorted(spec.aws.security_groups)) if spec else "",
     )
 
 
-def _current(report: Report | None, machine: Machine | None) -> Report | None:
+def _saves(account: budget.Account | None, idle: str) -> StopReason | None:
+    """Whether money says that the node's machine is to be off."""
+    if account is not None and account.exhausted:
+        return StopReason.BUDGET
+    return StopReason.IDLE if idle else None
+
+
+def _heard_at(observed: Observed, report: Report | None) -> float:
+    return hearing.heard_at(report, observed.quiet.get(report.instance) if report else None)
+
+
+def _current(observed: Observed, report: Report | None, machine: Machine | None) -> Report | None:
     """The report, when it is of the machine in place and of its present boot."""
     if report is None or machine is None or report.instance != machine.id:
         return None
-    return report if report.at >= machine.launched_at else None
+    return report if max(report.at, _heard_at(observed, report)) >= machine.launched_at else None
 
 
 def _at_work(
@@ -248,10 +322,11 @@ def _at_work(
 ) -> Report | None:
     """The report of a surplus machine that tells, now, of a trainer there, or whose attempt is open."""
     for machine in surplus:
-        report = _current(observed.report(machine.node, machine.id), machine)
+        report = _current(observed, observed.report(machine.node, machine.id), machine)
         if report is None:
             continue
-        busy = report.phase is not Phase.IDLE and now - report.at <= SILENT_AFTER
+        heard = hearing.speaks(observed, machine.node, machine.id, now, SILENT_AFTER)
+        busy = report.phase is not Phase.IDLE and heard
         if busy or _open_on(machine, in_place, run):
             return report
     return None
@@ -276,7 +351,7 @@ def _in_place(
     kept = stored.incarnation if stored else None
     known = {claim.instance for claim in claims}
     ranked = sorted(live, key=lambda m: (m.incarnation == kept, m.incarnation, m.id in known))
-    return (ranked[-1], tuple(ranked[:-1])) if ranked else (None, ())
+    return (ranked[-1], tuple(m for m in ranked[:-1] if not m.ending)) if ranked else (None, ())
 
 
 def _last_run(observed: Observed, node: str) -> str | None:
@@ -284,13 +359,10 @@ def _last_run(observed: Observed, node: str) -> str | None:
     return order.assignment.run if order and order.assignment else None
 
 
-_STRICTNESS = (HoldKind.TERMINATE, HoldKind.STOP, HoldKind.PAUSE, HoldKind.REPLACE)
-
-
-def _hold(shelves: _Shelves, node: str) -> Hold | None:
-    """The strictest active hold on the node: terminate before stop before replace."""
-    found = (*shelves.holds.get(node, ()), *shelves.holds.get(None, ()))
-    return min(found, key=lambda hold: (_STRICTNESS.index(hold.kind), hold.at), default=None)
+def _hold(shelves: _Shelves, name: NodeName) -> Hold | None:
+    """The strictest active hold on the node, on its pool or on the fleet."""
+    stored = (*shelves.holds.get(str(name), ()), *shelves.holds.get(None, ()))
+    return holds.strictest(stored, shelves.scheduled.get(name.pool))
 
 
 def _live_claim(observed: Observed, node: str, now: float) -> DrainClaim | None:
@@ -307,26 +379,42 @@ def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple
     return receipts.eligible(found.values(), observed.rejections, attempt)
 
 
-def _wanted(allowed: Placement, pool: Pool | None, hold: Hold | None, verdict: attempts.Verdict) -> Placement:
-    """The allowed placement, less what holds and an ended run take away."""
+_PASSING = (None, StopReason.MANUAL, StopReason.SCHEDULE, StopReason.COMPLETION, StopReason.BUDGET)
+"""Reasons of a placement that are judged anew by every tick; one that was idle waits for `steady start`."""
+
+
+def _wanted(
+    allowed: Placement,
+    pool: Pool | None,
+    hold: Hold | None,
+    verdict: attempts.Verdict,
+    saves: StopReason | None,
+    machine: Machine | None,
+) -> Placement:
+    """The allowed placement, less what holds, an ended run and money take away."""
     if pool is None:
         return allowed
     replace = msgspec.structs.replace
-    if allowed.reason in (StopReason.MANUAL, StopReason.COMPLETION):
+    if allowed.reason in _PASSING:
         allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
-    if hold is not None and hold.kind in (HoldKind.STOP, HoldKind.PAUSE):
-        return _off(allowed, StopReason.MANUAL, None)
+    if hold is not None and hold.kind in holds.RETURNING:
+        return _off(allowed, holds.stop_reason(hold), None, machine)
     if verdict.kind is attempts.VerdictKind.NEVER and pool.train.on_completion is not OnCompletion.KEEP:
         if pool.train.on_completion is OnCompletion.STOP:
-            return _off(allowed, StopReason.COMPLETION, pool.train.run)
+            return _off(allowed, StopReason.COMPLETION, pool.train.run, machine)
         return replace(allowed, present=False, reason=StopReason.COMPLETION, run=pool.train.run)
+    if saves is not None:
+        return _off(allowed, saves, pool.train.run if saves is StopReason.IDLE else None, machine)
     return allowed
 
 
-def _off(allowed: Placement, reason: StopReason, run: str | None) -> Placement:
-    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended."""
-    if allowed.market is Market.ON_DEMAND:
+def _off(allowed: Placement, reason: StopReason, run: str | None, machine: Machine | None) -> Placement:
+    """Stopped: an on-demand machine keeps its disk; a spot machine cannot be stopped and is ended.
+
+    What the machine in place was bought as counts, not what the spec would buy now.
+    """
+    if (machine.market if machine else allowed.market) is Market.ON_DEMAND:
         return msgspec.structs.replace(allowed, powered=False, reason=reason, run=run)
     return msgspec.structs.replace(allowed, present=False, reason=reason, run=run)

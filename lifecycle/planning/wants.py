@@ -51,8 +51,8 @@ def strictest(around: Surroundings, now: float) -> Demand | None:
     demands = sorted(_demands(around, now), key=_strictness)
     if not demands:
         return None
-    drain = next((demand.drain for demand in demands if demand.drain), None)
-    return msgspec.structs.replace(demands[0], drain=drain)
+    of_drain = next((demand for demand in demands if demand.drain), demands[0])
+    return msgspec.structs.replace(demands[0], drain=of_drain.drain, ends=of_drain.ends, blocking=of_drain.blocking)
 
 
 def own(around: Surroundings, now: float) -> Demand | None:
@@ -153,6 +153,8 @@ def _from_the_controller(around: Surroundings, now: float) -> Iterator[Demand]:
             grace=claim.grace,
             policy=claim.policy,
             drain=claim.drain,
+            ends=claim.ends,
+            blocking=claim.blocking,
         )
     if order is None or order.incarnation != around.incarnation:
         return

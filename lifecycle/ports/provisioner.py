@@ -10,6 +10,9 @@ import msgspec
 from lifecycle.model.records import Placement
 from lifecycle.model.world import Machine
 
+SILENT_AFTER = 120.0
+"""Seconds without a beat after which an update on another host is taken for dead. It beats every 10."""
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one node's change. `error` is one line for people; empty when it was made."""

@@ -12,7 +12,7 @@ from lifecycle.model.records import Assignment
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to start one attempt."""
+    """Everything needed to start one attempt; or one try of a hook, whose op id stands for the run."""
 
     run: str
     attempt: int
@@ -20,6 +20,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     workdir: str
     env: Mapping[str, str]
     log: str
+    hook: bool = False
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,10 @@ class Trainer(Protocol):
 
     def kill(self, assignment: Assignment) -> None:
         """SIGKILL to every process of the attempt, until none is left."""
+        ...
+
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        """A line for each process that is not ours and uses an accelerator, or this attempt's checkpoints."""
         ...
 
     def progress(self, run: str) -> int | None: ...

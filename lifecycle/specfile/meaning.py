@@ -50,7 +50,8 @@ def _provider(spec: Mapping[str, Any]) -> Iterator[Finding]:
         return
     from importlib.metadata import entry_points
 
-    known = [*BUILT_IN_PROVIDERS, *(point.name for point in entry_points(group="steadyfleet.providers"))]
+    others = {point.name for point in entry_points(group="steadyfleet.providers")} - {*BUILT_IN_PROVIDERS}
+    known = [*BUILT_IN_PROVIDERS, *sorted(others)]
     if provider not in known:
         listed = ", ".join(known)
         yield ("provider",), ERROR, f"{provider!r} is not a provider ({listed}){nearest(provider, known)}"

@@ -104,7 +104,8 @@ def _not_listed(error: Any, path: Path) -> Told:
     instance = error.instance
     if not isinstance(instance, type(error.validator_value[0])):
         return  # its type is the fault, and is told
-    yield path, False, f"{shown(instance)} is not one of {', '.join(words)}{nearest(str(instance), words)}"
+    says = f"; {error.schema['x-says']}" if "x-says" in error.schema else nearest(str(instance), words)
+    yield path, False, f"{shown(instance)} is not one of {', '.join(words)}{says}"
 
 
 def _pattern(error: Any, path: Path) -> Told:

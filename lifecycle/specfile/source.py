@@ -10,7 +10,7 @@ _ROOTS = (".git", "Pulumi.yaml")
 def recorded(path: Path, provider: str) -> str:
     """The file's absolute path; for a fleet that others reconcile too, its path within its repository."""
     whole = path.absolute()
-    if provider == "local":
+    if provider != "aws":
         return str(whole)
     root = next((folder for folder in whole.parents if any((folder / name).exists() for name in _ROOTS)), None)
     return str(whole.relative_to(root)) if root else str(whole)

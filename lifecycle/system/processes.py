@@ -59,17 +59,22 @@ def alive(identity: Identity) -> bool:
     return identity.boot == boot_id() and identify(identity.pid) == identity
 
 
-def carriers(variable: str, value: str) -> list[int]:
-    """Every process that was started with `variable=value` in its environment, except this one."""
-    wanted = f"{variable}={value}".encode()
+def carriers(variable: str, value: str, *, unless: str = "") -> list[int]:
+    """Every process that was started with `variable=value` in its environment, except this one.
+
+    `unless` names a variable that the process must not have.
+    """
+    wanted, unwanted = f"{variable}={value}".encode(), f"{unless}=".encode()
     found = []
     for pid in psutil.pids():
-        if pid != os.getpid() and wanted in _environment(pid):
+        carried = environment(pid) if pid != os.getpid() else []
+        if wanted in carried and not (unless and any(item.startswith(unwanted) for item in carried)):
             found.append(pid)
     return found
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment(pid: int) -> list[bytes]:
+    """What the process was started with, `NAME=value` each; empty where that cannot be read."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -82,6 +87,26 @@ def descendants(pid: int) -> list[int]:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def cpu_seconds(root: int) -> float | None:
+    """CPU time of a process and its descendants, those included that ended and were waited for.
+
+    None when the root is gone.
+    """
+    try:
+        tree = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return None
+    return sum(_spent(process) for process in tree)
+
+
+def _spent(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def send(pid: int, number: signal.Signals) -> bool:
@@ -127,7 +152,7 @@ def ranks(root: int) -> list[int]:
 
 
 def _ranked(pid: int) -> bool:
-    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in _environment(pid))
+    return any(item.startswith((b"RANK=", b"LOCAL_RANK=")) for item in environment(pid))
 
 
 def _parent(pid: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from lifecycle.model.codec import decode, encode
+from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.journal import Entry, Tick
+from lifecycle.model.money import Ledger, Quotes
+from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Allowance,
     Attempt,
@@ -19,7 +22,6 @@ from lifecycle.model.records import (
     Order,
     Placement,
     Receipt,
-    Record,
     Report,
     Run,
     Shortage,
@@ -29,7 +31,7 @@ from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard, Row, Table
 from lifecycle.tracker import rows
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=msgspec.Struct)
 
 _CORE = (
     rows.SPEC,
@@ -42,12 +44,30 @@ _CORE = (
     rows.HOLD,
     rows.ALLOWANCE,
     rows.SHORTAGE,
+    rows.PROOF,
+    rows.LEDGER,
+    rows.QUOTES,
+    rows.CORRECTION,
     rows.TICK,
 )
 
 
-def _each(found: Iterable[Row], kind: type[R]) -> dict[str, R]:
-    return {row.name: _read(row, kind) for row in found}
+class Readings:
+    """Rows read before: one that has not changed is not decoded again."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
+
+    def each(self, found: Iterable[Row], kind: type[R]) -> dict[str, R]:
+        return {row.name: self.read(row, kind) for row in found}
+
+    def read(self, row: Row, kind: type[R]) -> R:
+        key = (kind, row.name, row.writer)
+        known = self._read.get(key)
+        if known is None or known[0] != row.body:
+            known = self._read[key] = (row.body, _read(row, kind))
+        record: R = known[1]
+        return record
 
 
 def _read(row: Row, kind: type[R]) -> R:
@@ -73,30 +93,35 @@ class ControllerTracker:
     """Reads and writes a fleet's records. Writes of a tick raise LostLease when it was overtaken."""
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self._table, self._readings = table, Readings()
 
     def fleets(self) -> Sequence[str]:
         return self._table.fleets()
 
     def observe(self, fleet: str) -> Observed:
         """Everything a tick needs but the provider's list, the creation claims and the receipts."""
-        found = self._table.scan(fleet, _CORE)
-        spec = _each(found[rows.SPEC], SpecRecord)
+        found, each = self._table.scan(fleet, _CORE), self._readings.each
+        spec = each(found[rows.SPEC], SpecRecord)
         reports = tuple(_reports(found[rows.REPORT]))
+        quotes = each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
         return Observed(
             fleet=fleet,
             record=spec.get(fleet),
-            placements=_each(found[rows.PLACEMENT], Placement),
-            drains=_each(found[rows.DRAIN], DrainClaim),
-            orders=_each(found[rows.ORDER], Order),
+            placements=each(found[rows.PLACEMENT], Placement),
+            drains=each(found[rows.DRAIN], DrainClaim),
+            orders=each(found[rows.ORDER], Order),
             reports={report.node: report for report in reports},
             heard={report.instance: report for report in reports},
-            runs=_each(found[rows.RUN], Run),
-            holds=tuple(_each(found[rows.HOLD], Hold).values()),
-            allowances=_each(found[rows.ALLOWANCE], Allowance),
-            shortages=tuple(_each(found[rows.SHORTAGE], Shortage).values()),
+            runs=each(found[rows.RUN], Run),
+            holds=tuple(each(found[rows.HOLD], Hold).values()),
+            allowances=each(found[rows.ALLOWANCE], Allowance),
+            shortages=tuple(each(found[rows.SHORTAGE], Shortage).values()),
+            proofs=each(found[rows.PROOF], SaveProof),
+            corrections=tuple(each(found[rows.CORRECTION], Correction).values()),
             rejections=frozenset(row.name for row in found[rows.REJECTION]),
-            last_tick=_each(found[rows.TICK], Tick).get(fleet),
+            ledgers=each(found[rows.LEDGER], Ledger),
+            prices={quote.choice: quote for quote in quotes.quotes},
+            last_tick=each(found[rows.TICK], Tick).get(fleet),
         )
 
     def spec(self, fleet: str) -> SpecRecord | None:
@@ -105,7 +130,7 @@ class ControllerTracker:
 
     def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
         names = {rows.incarnation_name(node, number) for node, number in wanted}
-        found = _each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
+        found = self._readings.each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
         return {(each.node, each.number): each for each in found}
 
     def receipts(self, fleet: str, run: str, limit: int) -> tuple[Receipt, ...]:
@@ -159,6 +184,20 @@ class ControllerTracker:
         name = rows.shortage_name(shortage.market, shortage.instance_type, shortage.zone)
         self._table.remove(fleet, rows.SHORTAGE, name, guard=guard)
 
+    def put_ledger(self, fleet: str, ledger: Ledger, guard: Guard | None) -> None:
+        self._put(fleet, rows.LEDGER, ledger.pool, ledger, guard)
+
+    def put_quotes(self, fleet: str, quotes: Quotes, guard: Guard | None) -> None:
+        self._put(fleet, rows.QUOTES, fleet, quotes, guard)
+
+    def note_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._put(fleet, rows.CORRECTION, name, correction, guard)
+
+    def forget_correction(self, fleet: str, correction: Correction, guard: Guard | None) -> None:
+        name = rows.correction_name(correction.node, correction.field)
+        self._table.remove(fleet, rows.CORRECTION, name, guard=guard)
+
     def give_out(self, fleet: str, attempt: Attempt, guard: Guard | None) -> Attempt:
         """Gives out an epoch, once. Returns the attempt that stands under that number."""
         name = rows.attempt_name(attempt.run, attempt.number)
@@ -179,6 +218,9 @@ class ControllerTracker:
     def forget_old_reports(self, fleet: str, age: float, guard: Guard | None) -> int:
         """Removes the last reports of machines whose node has another one, which reported `age` seconds later."""
         return self._table.drop_overshadowed(fleet, rows.REPORT, age, guard=guard)
+
+    def put_proof(self, fleet: str, proof: SaveProof, guard: Guard | None) -> None:
+        self._put(fleet, rows.PROOF, proof.pool, proof, guard)
 
     def place(self, fleet: str, placement: Placement, guard: Guard | None) -> None:
         self._put(fleet, rows.PLACEMENT, placement.node, placement, guard)
@@ -236,5 +278,5 @@ class ControllerTracker:
     def journal(self, fleet: str, entry: Entry) -> None:
         self._table.append(fleet, entry.node, encode(entry))
 
-    def _put(self, fleet: str, kind: str, name: str, record: Record, guard: Guard | None) -> None:
+    def _put(self, fleet: str, kind: str, name: str, record: msgspec.Struct, guard: Guard | None) -> None:
         self._table.put(fleet, kind, name, encode(record), guard=guard)

@@ -1,7 +1,8 @@
 """The lease of a fleet: the right to act on it, for the length of one tick.
 
 A lease is advisory for efficiency; safety comes from the fence: every write of its holder carries the
-lease row's version as a guard, so an overtaken writer's next write fails with LostLease.
+lease row's version as a guard, so an overtaken writer's next write fails with LostLease. It runs out by
+itself, but not under an update of a stack that its holder has under way: that beats, and may take long.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict, LeaseHeld
 from lifecycle.model.records import Record
 from lifecycle.ports.clock import Clock
+from lifecycle.ports.provisioner import SILENT_AFTER
 from lifecycle.ports.tracker import Guard, Table
 from lifecycle.system.processes import Identity, alive, boot_id
 from lifecycle.tracker import rows
+from lifecycle.tracker.updates import UpdateLog
 
 LEASE_SECONDS = 120.0
 
@@ -61,7 +64,7 @@ class Leases:
         row = self._table.get(fleet, rows.LEASE, fleet)
         if row is not None:
             held = decode(row.body, Lease)
-            if not self._takeable(held):
+            if not self._takeable(fleet, held):
                 raise self._busy(fleet, held.who)
         wanted = self._mine(free=False)
         version = self._table.put(fleet, rows.LEASE, fleet, encode(wanted), expect=row.version if row else 0)
@@ -72,12 +75,16 @@ class Leases:
         until = self._clock.now() + LEASE_SECONDS
         return Lease(host=me.host, process=me.process, who=me.who, expires_at=until, free=free)
 
-    def _takeable(self, held: Lease) -> bool:
+    def _takeable(self, fleet: str, held: Lease) -> bool:
         """Free, run out, or its holder is a dead process of this very host and boot."""
-        if held.free or held.expires_at <= self._clock.now():
+        if held.free or (held.host == self._me.host and _over(held.process)):
             return True
-        here = held.host == self._me.host
-        return here and (held.process.boot != boot_id() or not alive(held.process))
+        return held.expires_at <= self._clock.now() and not self._at_work(fleet, held)
+
+    def _at_work(self, fleet: str, held: Lease) -> bool:
+        """Whether an update of the fleet's stack, begun on the holder's host, was heard of lately."""
+        heard = (run.beat_at for run in UpdateLog(self._table).standing(fleet) if run.host == held.host)
+        return any(self._clock.now() - at <= SILENT_AFTER for at in heard)
 
     def _release(self, fleet: str, guard: Guard) -> None:
         try:
@@ -90,3 +97,7 @@ class Leases:
             f"{fleet}: {who} is acting on this fleet",
             fix="wait for it to finish, or try again; a dead holder's lease is taken over by itself",
         )
+
+
+def _over(process: Identity) -> bool:
+    return process.boot != boot_id() or not alive(process)

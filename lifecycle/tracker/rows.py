@@ -15,6 +15,10 @@
 | hold        | id                            | operator's verbs |
 | allowance   | instance                      | operator's verbs |
 | shortage    | market/type/zone              | controller |
+| proof       | fleet/pool                    | controller |
+| ledger      | pool                          | controller: what its machines of the past have cost |
+| quotes      | fleet                         | controller: what was last heard of prices |
+| correction  | node/field                    | controller |
 | stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
@@ -36,6 +40,10 @@ REJECTION = "rejection"
 HOLD = "hold"
 ALLOWANCE = "allowance"
 SHORTAGE = "shortage"
+PROOF = "proof"
+LEDGER = "ledger"
+QUOTES = "quotes"
+CORRECTION = "correction"
 LEASE = "lease"
 TICK = "tick"
 UPDATE = "update"
@@ -48,6 +56,10 @@ def incarnation_name(node: str, number: int) -> str:
 
 def shortage_name(market: str, instance_type: str, zone: str) -> str:
     return f"{market}/{instance_type}/{zone}"
+
+
+def correction_name(node: str, field: str) -> str:
+    return f"{node}/{field}"
 
 
 def attempt_name(run: str, number: int) -> str:

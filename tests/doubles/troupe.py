@@ -36,7 +36,7 @@ class Troupe:
         self._dynamodb: Any = self.site.session.client("dynamodb")
         self.maker = Maker(self.site, self.image)
         self.control = cloud.control(self.foundation, self.maker)
-        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"), allow_empty=False, take_over=False)
+        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"))
 
     def again(self, session: Session) -> Troupe:
         """The same fleet, acted on through another session."""

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from lifecycle.adapters.local.imds import MetadataServer
 from lifecycle.adapters.local.layout import MachineRecord, StateDirectory
 from lifecycle.adapters.local.provider import LocalProvider
 from lifecycle.model import tags
-from lifecycle.model.fleet import Market
+from lifecycle.model.fleet import Hook, Hooks, Market
 from lifecycle.model.ids import NodeName
 from lifecycle.model.records import Desired, Ended, Receipt, Report
 from lifecycle.system import processes
 from lifecycle.tracker.controller import ControllerTracker
-from tests.builders import NODE, NOW, RUN, a_placement, an_assignment, an_incarnation, an_order
+from tests.builders import NODE, NOW, RUN, a_claim, a_placement, an_assignment, an_incarnation, an_order
 from tests.contracts import dynamo, s3
 from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.systemd import SystemdDouble
@@ -46,10 +47,14 @@ class Grounds:
         for name, value in named.items():
             monkeypatch.setenv(name, value)
 
-    def order(self, *arguments: str, number: int = 1, steps: int = STEPS, **changes: Any) -> None:
+    def order(
+        self, *arguments: str, number: int = 1, steps: int = STEPS, hooks: Hooks | None = None, **changes: Any
+    ) -> None:
         command = ("python", str(TRAINER), "--save-every", "20", *arguments)
         settings = {"steps": steps, "seed": SEED}
-        assignment = an_assignment(command=command, workdir=str(self.folder), hyperparameters=settings)
+        assignment = an_assignment(
+            command=command, workdir=str(self.folder), hyperparameters=settings, hooks=hooks or Hooks()
+        )
         self.tracker.order("f", an_order(number=number, assignment=assignment, **changes), None)
 
     @property
@@ -170,6 +175,20 @@ def test_a_shutdown_saves_and_is_never_a_completion(grounds: Grounds, machine: S
     assert ended.outcome == "interrupted"
     assert ended.receipt is not None
     assert ended.receipt.step == ended.step
+
+
+def test_a_hook_under_systemd_outlives_its_agent_and_runs_once(grounds: Grounds, machine: SystemdMachine) -> None:
+    noting = Hook(run=("sh", "-c", 'echo "$STEADY_CHECKPOINT $STEADY_CAUSE" >> noted; sleep 1'))
+    grounds.order("--step-time", "0.05", steps=100_000, hooks=Hooks(pre_stop=(noting,)))
+    wait_until(lambda: grounds.receipts, "the first checkpoint")
+    grounds.tracker.claim_drain("f", a_claim(instance="i-1", expires_at=time.time() + 600), None)
+    wait_until((grounds.folder / "noted").exists, "the hook begins")
+    machine.agent.kill()
+    machine.agent.wait()
+    machine.agent = machine.starts_an_agent()
+    answer = wait_until(lambda: grounds.report and grounds.report.drained, "the drain's answer")
+    assert (answer.outcome, answer.drain) == ("saved", "m1.manual.1")
+    assert (grounds.folder / "noted").read_text() == f"{answer.receipt.step} operator\n"
 
 
 def test_the_first_report_cancels_the_power_off_once(grounds: Grounds, machine: SystemdMachine) -> None:

@@ -106,9 +106,8 @@ def test_three_hundred_errors_are_all_told_each_with_its_place(stage: Stage) -> 
 UNBUILT = {
     "schedule": {"stop": "0 20 * * 1-5", "start": "0 8 * * 1-5"},
     "hooks": {"pre_stop": [{"run": ["true"]}]},
-    "budget": {"per_hour": 12.0},
 }
-AT = {"hooks": "pre_stop", "budget": "per_hour"}
+AT = {"hooks": "pre_stop"}
 
 
 @pytest.mark.parametrize("field", UNBUILT)
@@ -208,7 +207,10 @@ WRONG_USAGE = {
     "negative --every": ("reconcile SPEC --every -1s", "'-1s' is not a duration"),
     "garbage --for": ("stop f/t/0 --reason r --for soon", "'soon' is not a duration"),
     "negative --for": ("stop f/t/0 --reason r --for -2h", "'-2h' is not a duration"),
-    "garbage --until": ("suspend f --reason r --until monday", "'monday' is not a duration"),
+    "garbage --until": ("suspend f --reason r --until monday", "'monday' is no moment"),
+    "past --until": ("suspend f --reason r --until 2020-01-01T00:00:00Z", "is past"),
+    "stop with an empty reason": ("stop f/t/0 --reason=", "the reason is empty"),
+    "replace with an empty reason": ("replace f/t/0 --reason=", "the reason is empty"),
     "garbage --lead": ("local notice f/t/0 --lead 5", "'5' is not a duration"),
     "negative --lead": ("local notice f/t/0 --lead -5s", "'-5s' is not a duration"),
     "rebalance with a lead": ("local notice f/t/0 --cause rebalance --lead 5s", "leave --lead out"),

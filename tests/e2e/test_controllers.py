@@ -151,6 +151,19 @@ def test_a_suspended_fleet_is_left_alone(stage: Stage) -> None:
     assert stage.weights() == undisturbed()
 
 
+def test_in_a_suspended_fleet_an_agent_saves_alone_before_a_notice_ends_and_nobody_acts(stage: Stage) -> None:
+    stage.declare(arguments=("--save-every", "0")).apply()
+    stage.reach(20)
+    stage.steady("suspend", "f", "--reason", "incident 42")
+    stage.steady("local", "notice", "f/t/0", "--lead", "2s")
+    wait_until(lambda: stage.run()["attempts"][0]["outcome"], "the agent's last word")
+    assert "actions=0" in stage.steady("reconcile", str(stage.spec), "--once").stdout
+    stage.steady("unsuspend", "f")
+    stage.run_to_the_end()
+    ends_well(stage)
+    assert stage.lost() == 0
+
+
 def stubborn(stage: Stage, policy: str, *, save_every: int = 0) -> Stage:
     trainer = Path(__file__).parent / "trainers" / "train_stubborn.py"
     command = ["python", str(trainer), str(save_every), str(stage.folder / "journal")]

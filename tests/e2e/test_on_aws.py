@@ -35,7 +35,7 @@ def test_plan_reads_and_makes_nothing(cloud: CloudStage) -> None:
     done = cloud.write(nodes=2).steady("plan", str(cloud.spec))
     assert "+ create  f/t/1  spot m5.large us-east-1a  spec: " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("Plan: 2 to create")
-    assert "$?/h" in done.stdout.splitlines()[-1]
+    assert "/h (EC2 spot price, 0s old)" in done.stdout
     assert not cloud.state.exists()
     changing = [call for call in cloud.aws.calls if "Put" in call or "Write" in call or "Update" in call]
     assert changing == []

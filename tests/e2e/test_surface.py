@@ -21,6 +21,10 @@ PLANNED = """\
 Actions
    + create  f/t/0  spec: declared, and no machine fills it
 
+Saves on request
+   ! f/t  CheckpointOnStop=Unknown: its trainer has not been seen to save when asked to stop;\
+ `steady rehearse SPEC` tries it; a save under a spot notice needs 13s of 120s: detect 2s + save 1s + reserve 10s
+
 Plan: 1 to create, 0 to replace, 0 to checkpoint-stop, 0 to destroy. +$0.00/h, at most 0 steps lost.
 """
 
@@ -167,9 +171,10 @@ def test_status_names_everything_that_is_known_of_a_node(stage: Stage) -> None:
 def test_status_is_a_sentence_and_a_row_per_node(stage: Stage) -> None:
     stage.declare(nodes=2, train=LONG).apply()
     stage.steady("stop", "f/t/1", "--reason", "lunch")
-    sentence, held, _, _, first, *_, second = stage.steady("status").stdout.splitlines()
+    sentence, held, proven, _, _, first, *_, second = stage.steady("status").stdout.splitlines()
     assert sentence == "f: 1 stopped, 1 training"
     assert held.startswith("held: f/t/1: stop by ")
+    assert proven.startswith("f/t: CheckpointOnStop=True: saved ")
     assert first.split()[:3] == ["f/t/1", "spot", "stopped"]
     assert second.split()[:4] == ["f/t/0", "spot", "running", "training"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import yaml
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
@@ -69,12 +71,22 @@ class Engine:
     """One project with one stack selected, below `folder`. Commands run in `project`."""
 
     def __init__(
-        self, folder: Path, cli: Path, provider: ProviderDouble, aws: AwsDouble, project: Path | None = None
+        self,
+        folder: Path,
+        cli: Path,
+        provider: ProviderDouble,
+        aws: AwsDouble,
+        project: Path | None = None,
+        *,
+        diary: bool = False,
     ) -> None:
+        """With `diary` the CLI writes its own log of all that it does, as for everybody: most of its time."""
         self.folder, self.cli, self.stack, self.provider = folder, cli, STACK, provider
         self.project = project or _empty_project(folder / "project")
-        for name in ("home", "state", "tmp"):
+        for name in ("home/.pulumi", "state", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        if not diary:
+            self.no_diary()
         self.env = {
             **aws.env,
             **provider.env,
@@ -101,6 +113,12 @@ class Engine:
         self._server.stop(grace=1).wait()
         self._pool.shutdown()
 
+    def no_diary(self) -> None:
+        """From now on the CLI keeps no log of its own: where its folder should be is a file."""
+        logs = self.folder / "home/.pulumi/logs"
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.touch()
+
     @property
     def client(self) -> str:
         """The flag by which a command that runs the program finds it."""
@@ -111,17 +129,13 @@ class Engine:
         self._language.served = program
 
     def select(self, stack: str, config: Mapping[str, str] | None = None) -> None:
-        """Makes the stack if need be; later commands are about it."""
-        self._checked("stack", "select", "--create", "--stack", stack)
-        self.stack = stack
+        """Makes the stack if need be; later commands are about it. Its configuration is written, not typed."""
+        file = self.project / f"Pulumi.{stack}.yaml"
+        known = yaml.safe_load(file.read_text()) if file.exists() else {}
         values = {"aws:region": self.env["AWS_DEFAULT_REGION"], **(config or {})}
-        self._checked(
-            "config",
-            "set-all",
-            "--stack",
-            stack,
-            *(f"--plaintext={name}={value}" for name, value in values.items()),
-        )
+        file.write_text(yaml.safe_dump({**known, "config": {**known.get("config", {}), **values}}))
+        self.checked("stack", "select", "--create", "--stack", stack)
+        self.stack = stack
 
     def up(self, **flags: Flag) -> Ran:
         return self._ran("up", {"yes": True, "skip_preview": True, **flags})
@@ -137,7 +151,7 @@ class Engine:
 
     def export(self) -> dict[str, Any]:
         """The stack's state as the backend keeps it."""
-        state: dict[str, Any] = json.loads(self._checked("stack", "export", "--stack", self.stack))
+        state: dict[str, Any] = json.loads(self.checked("stack", "export", "--stack", self.stack))
         return state
 
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -158,7 +172,8 @@ class Engine:
             command, cwd=self.project, env=self.env, capture_output=True, text=True, timeout=DEADLINE, check=False
         )
 
-    def _checked(self, *words: str) -> str:
+    def checked(self, *words: str) -> str:
+        """What the command says. Raises RuntimeError when it fails."""
         done = self.run(*words)
         if done.returncode:
             raise RuntimeError(f"pulumi {' '.join(words)}: {done.stdout}{done.stderr}")

@@ -198,6 +198,7 @@ def test_a_node_less_is_saved_first_and_comes_back_under_the_next_incarnation(de
         ran = desk.ups(nodes=2)
     assert "f/t/2: drained: saved" in ran.output
     assert sorted(desk.live()) == ["f/t/0", "f/t/1"]
+    desk.says("steady:rollback", "true")
     desk.ups(nodes=3)
     assert desk.stored()["f/t/2"].incarnation == 2
     assert desk.record is not None

@@ -49,9 +49,10 @@ def test_a_node_that_leaves_is_ended_beside_one_that_comes(yard: Yard) -> None:
 
 def test_a_stack_that_a_human_made_is_carried_on_with(yard: Yard) -> None:
     assert yard.by_hand().code == 0
-    before = yard.live()
+    before, secrets = yard.live(), yard.secrets()
     yard.made(1, incarnation=2)
     assert {node for node, instance in yard.live().items() if before[node] != instance} == {1}
+    assert yard.secrets() == secrets, "kept as the human chose"
     assert set(yard.by_hand(refresh=True).changes) == {"same"}
 
 

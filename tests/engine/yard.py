@@ -139,6 +139,10 @@ class Yard:
         found = self.engine.resources_of("aws:ec2/instance:Instance")
         return {name: resource["id"] for name, resource in found.items()}
 
+    def secrets(self) -> dict[str, Any]:
+        """How the stack's secrets are kept, as its state says."""
+        return dict(self.engine.export()["deployment"]["secrets_providers"])
+
     def by_hand(self, **flags: Any) -> Ran:
         """A human's full `pulumi up`."""
         self.engine.select("f")

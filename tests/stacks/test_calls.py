@@ -18,8 +18,9 @@ from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable
 from lifecycle.model import tags
 from lifecycle.model.errors import Conflict, Unreadable
-from lifecycle.model.fleet import Aws
+from lifecycle.model.fleet import Aws, Market
 from lifecycle.model.ids import NodeName
+from lifecycle.model.money import Choice
 from lifecycle.system.processes import myself
 from lifecycle.tracker.node import NodeTracker
 from lifecycle.tracker.updates import UpdateLog
@@ -53,7 +54,8 @@ ON_ME = {"ec2:SourceInstanceARN": ME, "ec2:RoleDelivery": "2.0"}
 
 EC2 = "CreateTags StartInstances StopInstances TerminateInstances DescribeAvailabilityZones DescribeImages"
 SEEN = (
-    "DescribeInstanceStatus DescribeInstanceTypeOfferings DescribeInstances DescribeSecurityGroups DescribeSubnets"
+    "DescribeInstanceStatus DescribeInstanceTypeOfferings DescribeInstances DescribeSecurityGroups "
+    "DescribeSpotPriceHistory DescribeSubnets"
 )
 CONTROLLERS = {
     "dynamodb": "BatchGetItem DeleteItem DescribeTable GetItem PutItem Query TransactWriteItems UpdateItem",
@@ -116,6 +118,7 @@ def test_the_controllers_calls(fleet: Troupe) -> None:
     preflight.ground(site.session, other.foundation)
     preflight.faults(site.session, but(other.spec(), aws=placed))
     assert len(control.tracker.fleets()) == 1
+    assert site.prices.known([Choice(Market.SPOT, "m5.large", "")])
     left_behind(fleet)
     for _ in range(3):
         fleet.save()

@@ -12,4 +12,4 @@ def test_readme_names_the_config_keys_that_the_program_reads() -> None:
     named = set(re.findall(r"steady:(\w+)", (ROOT / "README.md").read_text()))
     program = (ROOT / "stacks" / "program.py").read_text()
     read = set(re.findall(r"""(?:config|Config\("steady"\))\.get(?:_bool)?\("(\w+)"\)""", program))
-    assert named == read == {"spec", "allowEmpty", "takeOver", "bundle"}
+    assert named == read == {"spec", "allowEmpty", "takeOver", "rollback", "acceptUnproven", "bundle"}

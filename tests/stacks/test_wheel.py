@@ -44,7 +44,7 @@ def test_an_installed_wheel_has_the_program_of_the_stacks(installed: Path) -> No
 
 
 def test_all_that_a_machine_boots_from_is_in_the_wheel(installed: Path) -> None:
-    for file in ("stacks/agent.lock", "stacks/boot.py", "lifecycle/specs/fleet.schema.json"):
+    for file in ("stacks/agent.lock", "stacks/boot.py", "stacks/install.py", "lifecycle/specs/fleet.schema.json"):
         assert (installed / file).read_bytes() == (ROOT / file.removeprefix("lifecycle/")).read_bytes()
     told = elsewhere(installed, "from stacks import userdata; print(userdata.__file__)")
     assert told == f"{installed}/stacks/userdata.py"

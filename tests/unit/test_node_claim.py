@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +34,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateDirectory:
         raise Begun
 
     monkeypatch.setattr(node, "Bell", Rings)
-    monkeypatch.setattr(node, "_who_am_i", lambda _: ME)
+    monkeypatch.setattr(node, "_who_am_i", lambda *_: ME)
     monkeypatch.setattr(node, "Courier", begin)
     return StateDirectory(tmp_path)
 
@@ -67,3 +70,10 @@ def test_an_agent_begins_while_the_tracker_is_away(state: StateDirectory, monkey
     monkeypatch.setattr(NodeTracker, "incarnation", away)
     with pytest.raises(Begun):
         node._run(state)
+
+
+def test_an_agent_whose_machine_was_gone_before_it_looked_does_not_wait_for_its_name(tmp_path: Path) -> None:
+    env = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1/", "STEADY_MACHINE_PID": "1"}
+    command = [sys.executable, "-m", "lifecycle.bootstrap.node", "--state", str(tmp_path)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)

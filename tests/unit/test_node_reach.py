@@ -33,7 +33,7 @@ def test_an_incomplete_reach_is_one_line_and_its_fix(
     monkeypatch.setenv(node.TABLE, "tracker")
     monkeypatch.delenv("STEADY_REGION", raising=False)
     monkeypatch.setattr(node, "Bell", object)
-    monkeypatch.setattr(node, "_who_am_i", lambda _: node.Identity(node="f/t/0", instance="i-1", incarnation=1))
+    monkeypatch.setattr(node, "_who_am_i", lambda *_: node.Identity(node="f/t/0", instance="i-1", incarnation=1))
     assert node.main(["--state", str(tmp_path)]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "error: STEADY_REGION is not set"

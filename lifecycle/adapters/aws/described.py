@@ -82,12 +82,27 @@ def _machine(instance: Mapping[str, Any], found: Mapping[str, str], node: str, i
         launched_at=instance["LaunchTime"].timestamp(),
         instance_type=instance["InstanceType"],
         zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
+        image=instance.get("ImageId", ""),
+        worn=_worn(instance),
         address=instance.get("PrivateIpAddress", ""),
         tags=found,
         cause=_cause(instance) if state in _WENT_OFF else None,
         ending=state == SHUTTING_DOWN,
         ended_at=_ended_at(instance) if state in _IS_OFF else None,
+        said=_said(instance) if state in _WENT_OFF else "",
     )
+
+
+def _worn(instance: Mapping[str, Any]) -> dict[str, str]:
+    """The ids of its security groups and the name of its profile; EC2 tells neither of a machine that ended."""
+    groups = ", ".join(sorted(group["GroupId"] for group in instance.get("SecurityGroups", ())))
+    profile = instance.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]
+    return {name: value for name, value in (("security_group", groups), ("role", profile)) if value}
+
+
+def _said(instance: Mapping[str, Any]) -> str:
+    """EC2's words on why it went off: `User initiated (2026-01-31 12:00:00 GMT)`."""
+    return str(instance.get("StateTransitionReason") or instance.get("StateReason", {}).get("Message", ""))
 
 
 def _cause(instance: Mapping[str, Any]) -> Cause | None:

@@ -20,8 +20,8 @@ from lifecycle.system.files import read_record, write_record
 class LocalConsole:
     """`steady local notice|kill|stop NODE`."""
 
-    def __init__(self, state: StateDirectory, provider: LocalProvider) -> None:
-        self._state, self._provider = state, provider
+    def __init__(self, state: StateDirectory, provider: LocalProvider, who: str = "") -> None:
+        self._state, self._provider, self._who = state, provider, who
 
     def notice(self, node: NodeName, cause: Cause, lead: float | None) -> StandingNotice:
         """A notice for the node's machine. Rebalance is advice and has no deadline."""
@@ -46,7 +46,7 @@ class LocalConsole:
     def stop(self, node: NodeName) -> Machine:
         """A person stops the machine; its operating system goes down in good order."""
         machine = self._machine(node)
-        self._provider.power_off(machine)
+        self._provider.power_off(machine, f"`steady local stop` by {self._who}" if self._who else "")
         return machine
 
     def _machine(self, node: NodeName) -> Machine:

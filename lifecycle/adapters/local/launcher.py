@@ -37,6 +37,7 @@ class MachineLauncher:
                 workdir=launch.workdir,
                 env=dict(launch.env),
                 log=launch.log,
+                hook=launch.hook,
             ),
         )
 

@@ -3,7 +3,7 @@
 tracker.db            the tracker (SQLite)
 owner                 the id in every owner tag; made once
 objects/              checkpoints: the "S3" of this computer
-logs/RUN/ATTEMPT.log  what trainers print
+logs/RUN/ATTEMPT.log  what trainers print; OP.log, what hooks do
 machines/ID/          the provider's own records of a machine: outlive it for an hour
     machine.json      who it is: written before it is started; only its tags may change
     want.json         what is wanted of it: on, off, terminated, killed
@@ -11,11 +11,12 @@ machines/ID/          the provider's own records of a machine: outlive it for an
     notices.json      the notices that stand
     ended.json        stopped or terminated, once no process of it is left
 instances/ID/         the machine's disk: gone when the machine is terminated
-    attempts/RUN/N/   launch.json (asked by the agent), process.json, exit.json (by the machine)
+    attempts/RUN/N/   (of a hook: OP/TRY) launch.json (asked by the agent), process.json, exit.json (by the machine)
     runs/RUN/         the run's directory, checkpoints below
     agent.json        the agent's memory
 local/fired/          notices of the spec that have fired, once per node, ever
-foundations/, fleets/ what was last used on AWS from here (`bootstrap.known`)
+foundations/, fleets/ what was last used on AWS and elsewhere from here (`bootstrap.known`)
+providers/NAME/       the state directory of the fleets of a provider that another package registers
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Power(StrEnum):
 class Want(msgspec.Struct, frozen=True, kw_only=True):
     power: Power
     cause: Cause | None = None
+    said: str = ""
+    """Who asked, where that was a person at the local console."""
 
 
 class ScheduledNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +104,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     workdir: str
     env: dict[str, str]
     log: str
+    hook: bool = False
 
 
 class StartedRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -178,6 +178,7 @@ class LocalMachine:
             **os.environ,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
             "STEADY_STATE": str(self._state.path),
+            "STEADY_MACHINE_PID": str(os.getpid()),
             "STEADY_SHUTDOWN_S": str(SHUTDOWN_SECONDS - 5),
         }
         with self._paths.log.open("ab") as log:
@@ -199,7 +200,8 @@ class LocalMachine:
             self._could_not_start(place, request, error)
             return
         self._running[pid] = place
-        self._first_start = self._first_start or now
+        if not request.hook:
+            self._first_start = self._first_start or now
         started = StartedRecord(machine=self._me, process=processes.identify(pid), started_at=now)
         write_record(place / "process.json", started)
 

@@ -88,7 +88,7 @@ class LocalProvider:
         if running is not None and processes.alive(running.process):
             return self._running(record, want, ended)
         if ended is not None:
-            return _shown(record, ended.state, ended=ended)
+            return _shown(record, ended.state, ended=ended, said=want.said)
         return self._fallen(paths, record, want)
 
     @staticmethod
@@ -200,7 +200,7 @@ class LocalProvider:
             incarnation=placement.incarnation,
             market=placement.market,
             created_at=time.time(),
-            tags=tags.identity(self._state.owner, node, placement.incarnation),
+            tags={**tags.identity(self._state.owner, node, placement.incarnation), tags.NAME: placement.node},
             instance_type=placement.instance_type or "local",
             zone=placement.zone or "local",
             schedule=tuple(self._schedule(node)),
@@ -249,17 +249,17 @@ class LocalProvider:
             )
         self._children.append(child)
 
-    def power_off(self, machine: Machine) -> None:
-        """As `StopInstances`: a one-time spot machine cannot be stopped."""
+    def power_off(self, machine: Machine, said: str = "") -> None:
+        """As `StopInstances`: a one-time spot machine cannot be stopped. `said`: who asks for it at the console."""
         if machine.market is Market.SPOT:
             raise GuardRefused(
                 f"{machine.node}: a spot machine cannot be stopped, only ended",
                 fix="`steady stop` saves it, ends it, and starts it again later",
             )
-        self._direct(machine, Want(power=Power.OFF, cause=Cause.OPERATOR))
+        self._direct(machine, Want(power=Power.OFF, cause=Cause.OPERATOR, said=said))
 
     def power_on(self, machine: Machine) -> None:
-        paths = self._state.machine(machine.id)
+        paths = self._proven(machine)
         ended = read_record(paths.ended, EndedRecord)
         if ended is None or ended.state is not InstanceState.STOPPED:
             return
@@ -277,7 +277,15 @@ class LocalProvider:
         self._see_it_end(machine)
 
     def _direct(self, machine: Machine, want: Want) -> None:
-        write_record(self._state.machine(machine.id).want, want)
+        write_record(self._proven(machine).want, want)
+
+    def _proven(self, machine: Machine) -> MachinePaths:
+        """Where the machine is kept. Raises GuardRefused for one that is not ours, whoever says so."""
+        paths = self._state.machine(machine.id)
+        record = self._recorded(paths)
+        if record is None or not tags.owned(record.tags, self._state.owner, NodeName.parse(machine.node).fleet):
+            raise GuardRefused(f"{machine.id} is not our machine of {machine.node}", fix="it was left alone")
+        return paths
 
     def _see_it_end(self, machine: Machine) -> None:
         """Waits for the machine's own end; ends what is left by its id when it does not come."""
@@ -327,6 +335,7 @@ def _shown(
     ended: EndedRecord | None = None,
     ending: bool = False,
     impaired: bool = False,
+    said: str = "",
 ) -> Machine:
     return Machine(
         id=record.id,
@@ -342,4 +351,5 @@ def _shown(
         cause=ended.cause if ended else None,
         ended_at=ended.at if ended else None,
         ending=ending,
+        said=said,
     )

@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from lifecycle.model.errors import StackLocked
+from lifecycle.ports.provisioner import SILENT_AFTER
 from lifecycle.system.processes import Identity, alive
-
-SILENT_AFTER = 120.0
-"""Seconds without a beat after which an update on another host is taken for dead. It beats every 10."""
 
 LOCKS_WITHIN = 60.0
 """Seconds after its last beat in which an update may still take its lock; generous."""

@@ -44,10 +44,12 @@ _ENVIRONMENT = {
     "AWS_MAX_ATTEMPTS": "4",
     "NO_COLOR": "1",
     "PULUMI_DEBUG_COMMANDS": "true",
+    "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     "PULUMI_SKIP_UPDATE_CHECK": "true",
 }
 """Few attempts, so that a wait for capacity does not hold the lock; as a setting of the stack it would differ from
-what a human's update says of the provider. `--client` is one of the CLI's commands for debugging."""
+what a human's update says of the provider. `--client` is one of the CLI's commands for debugging. How secrets are
+kept is said by the state: a folder without it would have the CLI choose anew, at every update."""
 
 _HELD = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh"]
 """Starts nothing before it is told to: by then its pid is written down."""

@@ -44,11 +44,6 @@ def test_a_notice_has_its_lead_or_two_minutes(
     assert standing(premises, machine) == (notice,)
 
 
-def test_rebalance_is_advice_and_has_no_deadline(premises: Premises, console: LocalConsole) -> None:
-    premises.make()
-    assert console.notice(HERE, Cause.REBALANCE, None).deadline is None
-
-
 def test_rebalance_with_a_lead_is_refused_and_gives_no_notice(premises: Premises, console: LocalConsole) -> None:
     machine = premises.make()
     with pytest.raises(WrongUsage, match="rebalance is advice"):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lifecycle.adapters import systemd
@@ -154,6 +155,15 @@ def test_a_shutdown_stops_the_agent_first_and_the_trainer_with_its_whole_tree(
     launcher.launch(a_launch(tmp_path))
     asked = manager.properties(unit_of(RUN, 1))
     assert (asked["Before"], asked["KillMode"], asked["RemainAfterExit"]) == (systemd.AGENT, "mixed", "yes")
+
+
+def test_a_hook_may_start_while_the_machine_shuts_down(
+    launcher: SystemdLauncher, manager: SystemdDouble, tmp_path: Path
+) -> None:
+    """No conflict with a shutdown, which would refuse it; no order with the agent, whose end it would wait for."""
+    launcher.launch(msgspec.structs.replace(a_launch(tmp_path), hook=True))
+    asked = manager.properties(unit_of(RUN, 1))
+    assert (asked.get("Before"), asked["DefaultDependencies"], asked["KillMode"]) == (None, "no", "mixed")
 
 
 def test_power_is_asked_of_systemd(manager: SystemdDouble) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from lifecycle.agent.courier import Done, Failed, Job, Parted, Restore, Restored, Ship, Shipped
 from lifecycle.model.errors import Unreadable
+from lifecycle.model.node import HookRun
 from lifecycle.model.records import Assignment, Notice, Receipt
 from lifecycle.ports.trainer import LocalCheckpoint, ProcessState, StopRequest
 from tests.builders import NOW
@@ -105,6 +106,9 @@ class ScriptedTrainer:
         self.terminations = 0
         self.kills = 0
         self.discarded: list[str] = []
+        self.strangers: tuple[str, ...] = ()
+        self.searched: list[int | None] = []
+        """The attempts for which strangers were looked for; None: none was here."""
         self.asked: StopRequest | None = None
         self.helper = False
         self.obeys_launches = True
@@ -190,6 +194,10 @@ class ScriptedTrainer:
         if self._process is not None and self._process.alive:
             self.exits(-9)
 
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:
+        self.searched.append(assignment.attempt if assignment else None)
+        return self.strangers
+
     def progress(self, run: str) -> int | None:
         return self._progress
 
@@ -208,6 +216,70 @@ class ScriptedTrainer:
 
     def last_words(self, assignment: Assignment) -> str:
         return self._last_words
+
+
+class ScriptedPrograms:
+    """`ports.hooks.HookPrograms` in memory; it outlives agents. A test says how the hook under way ends."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self.starts: list[HookRun] = []
+        self.terminations: list[str] = []
+        self.kills: list[str] = []
+        self.said = ""
+        self.fault: OSError | None = None
+        self.deadly_starts = False
+        self.obeys = True
+        self._processes: dict[tuple[str, int], ProcessState] = {}
+
+    # ---- what a test makes of it -----------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        return [run.call.name for run in self.starts]
+
+    @property
+    def under_way(self) -> HookRun | None:
+        return next((run for run in reversed(self.starts) if self._processes[_key(run)].alive), None)
+
+    def ends(self, code: int | None = 0, *, said: str = "") -> None:
+        run = self.under_way
+        assert run is not None, "no hook runs"
+        self.said = said
+        self._processes[_key(run)] = msgspec.structs.replace(
+            self._processes[_key(run)], alive=False, exit_code=code
+        )
+
+    # ---- the port --------------------------------------------------------------------------------
+
+    def start(self, run: HookRun) -> None:
+        if self.fault is not None:
+            raise self.fault
+        if _key(run) in self._processes or not self.obeys:
+            return
+        assert self.under_way is None, "two hooks at once"
+        self.starts.append(run)
+        self._processes[_key(run)] = ProcessState(pid=4712, alive=True, started_at=self._clock.now())
+        if self.deadly_starts:
+            raise Killed
+
+    def look(self, op_id: str, tried: int) -> ProcessState | None:
+        return self._processes.get((op_id, tried))
+
+    def terminate(self, op_id: str, pid: int) -> None:
+        self.terminations.append(op_id)
+
+    def kill(self, op_id: str, pid: int) -> None:
+        self.kills.append(op_id)
+        if self.under_way is not None and self.under_way.call.op_id == op_id:
+            self.ends(-9)
+
+    def output(self, run: str, op_id: str) -> str:
+        return self.said
+
+
+def _key(run: HookRun) -> tuple[str, int]:
+    return run.call.op_id, run.tried
 
 
 class ScriptedCourier:

@@ -24,6 +24,7 @@ from tests.unit.agent.doubles import (
     Rings,
     ScriptedCourier,
     ScriptedNotices,
+    ScriptedPrograms,
     ScriptedTrainer,
     Switch,
 )
@@ -36,6 +37,7 @@ class NodeStage:
 
     def __init__(self, disk: Path) -> None:
         self.disk, self.clock, self.trainer = disk, HandClock(), ScriptedTrainer()
+        self.programs, self.boot = ScriptedPrograms(self.clock), "boot-1"
         self.notices, self.rings, self.orphaned = ScriptedNotices(), Rings(), False
         self.power: Switch | None = None
         self.read_every = 0.0
@@ -48,9 +50,10 @@ class NodeStage:
         tracker = NodeTracker(self.table, NODE)
         self.courier, self.memory = ScriptedCourier(self.clock.now), Memory(self.disk / "agent.json")
         self.agent = Agent(
-            Identity(node=NODE, instance="m1", incarnation=1),
+            Identity(node=NODE, instance="m1", incarnation=1, boot=self.boot),
             tracker=tracker,
             trainer=self.trainer,
+            programs=self.programs,
             courier=self.courier,  # type: ignore[arg-type]
             watch=self.notices,  # type: ignore[arg-type]
             memory=self.memory,

@@ -6,6 +6,7 @@ import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.agent.reporting import Conditions, Journal, Reporter
+from lifecycle.model.money import Use
 from lifecycle.model.records import Phase, Report, Status
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
@@ -74,8 +75,8 @@ def test_news_are_told_at_once(desk: Desk, change: dict[str, object]) -> None:
     assert (desk.told, desk.wake.count) == ((2, 0.5), 2)
 
 
-@pytest.mark.parametrize("change", [{"step": 999}, {"shipping": 7}, {"sequence": 99}])
-def test_steps_and_bytes_are_no_news(desk: Desk, change: dict[str, object]) -> None:
+@pytest.mark.parametrize("change", [{"step": 999}, {"shipping": 7}, {"sequence": 99}, {"use": Use(cpu=0.5)}])
+def test_steps_bytes_and_use_are_no_news(desk: Desk, change: dict[str, object]) -> None:
     desk.tell()
     desk.tell(a_report(**change), at=0.5)
     assert desk.told == (1, 0.0)

@@ -12,7 +12,7 @@ from lifecycle.model.demand import AskMode
 from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.records import Desired, DrainOutcome, Outcome, Phase
 from lifecycle.model.states import Cause
-from tests.builders import NOW, RUN, a_notice, a_receipt, an_assignment
+from tests.builders import NODE, NOW, RUN, a_notice, a_receipt, an_assignment
 from tests.unit.agent.doubles import Killed
 from tests.unit.agent.stage import HEARTBEAT, NodeStage, offered
 
@@ -286,6 +286,28 @@ def test_a_save_asked_for_earlier_is_no_leave_to_end_a_trainer_that_may_lose_not
     for after in (0.0, 1.0, 89.0, 5.0):
         stage.step(after=after)
     assert (stage.trainer.terminations, stage.trainer.kills) == (0, 0)
+
+
+def test_a_trainer_that_saves_after_its_drain_was_called_off_has_stopped_not_completed(stage: NodeStage) -> None:
+    """It had seen the ask: its exit code says nothing of the work that is left."""
+    stage.begins()
+    stage.claim()
+    stage.step()
+    stage.controller.release_drain("f", NODE, None)
+    stage.step()
+    stage.saves_and_leaves(60)
+    assert (stage.ended.outcome, stage.ended.cause) == (Outcome.STOPPED, Cause.OPERATOR)
+
+
+def test_a_trainer_that_saves_after_its_drain_was_refused_has_stopped_too(stage: NodeStage) -> None:
+    test_a_drain_that_may_lose_nothing_is_answered_refused(stage)
+    stage.saves_and_leaves(60)
+    assert stage.ended.outcome is Outcome.STOPPED
+
+
+def test_the_next_attempt_knows_nothing_of_an_ask_that_was_taken_back(stage: NodeStage) -> None:
+    test_a_trainer_that_saves_after_its_drain_was_called_off_has_stopped_not_completed(stage)
+    assert stage.agent.state.withdrawn is None
 
 
 def test_a_refused_trainer_trains_on(stage: NodeStage) -> None:

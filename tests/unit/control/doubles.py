@@ -6,7 +6,7 @@ interrupted just before it is made: by a `Fuse` (the controller is killed there)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from lifecycle.model.codec import decode
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.journal import Entry, EntryKind
+from lifecycle.model.money import Choice, Price
 from lifecycle.model.plan import Action, Kind, Plan, Reason, Step
 from lifecycle.model.records import Report, Shortage, SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.ports.checkpoints import Digest, Moved
+from lifecycle.ports.prices import Prices
 from lifecycle.ports.tracker import Guard, Table
 from lifecycle.system.processes import Identity, boot_id, myself
 from lifecycle.tracker import rows
@@ -150,6 +152,24 @@ class Shelf:
             raise Unreadable("the store is away", fix="wait")
 
 
+class Tariff:
+    """`ports.prices.Prices` by instance type; remembers what was asked, and knows nothing while `trouble`."""
+
+    def __init__(self, clock: HandClock, **dollars: float) -> None:
+        self._clock, self.dollars = clock, dollars
+        self.trouble = ""
+        self.asked: list[frozenset[Choice]] = []
+
+    def known(self, choices: Collection[Choice]) -> Mapping[Choice, Price]:
+        self.asked.append(frozenset(choices))
+        found = {} if self.trouble else self.dollars
+        return {
+            choice: Price(dollars=found[choice.instance_type], at=self._clock.now(), source="a tariff")
+            for choice in choices
+            if choice.instance_type in found
+        }
+
+
 class Bell:
     """`ports.events.Wake` that lets the time pass at once, and remembers how long it was."""
 
@@ -176,6 +196,7 @@ class Room:
         self.table = SqliteTable(None)
         self.tracker = ControllerTracker(self.table)
         self.changes: list[str] = []
+        self.prices: Prices | None = None
         self.cloud, self.bell, self.store = Cloud(self.clock), Bell(self.clock), Shelf(self.changes)
 
     def close(self) -> None:
@@ -197,6 +218,7 @@ class Room:
             wake=self.bell,
             who="controller",
             pace=pace,
+            prices=self.prices,
         )
 
     def operator(self, who: str = "ann") -> Operator:

@@ -324,7 +324,7 @@ def test_a_steady_fleet_is_labelled_once_and_changed_no_more(room: Room) -> None
 def test_a_machine_that_was_renamed_is_seen_as_the_one_on_record(room: Room) -> None:
     room.is_as(training())
     room.cloud.has(a_machine(node="f/t/5", tags={"steady:node": "f/t/5"}))
-    seen = observe("f", Hands(room.cloud, quiet, []), room.tracker)
+    seen = observe("f", Hands(room.cloud, quiet, []), room.tracker, NOW)
     assert [(machine.id, machine.node) for machine in seen.machines or ()] == [("m1", NODE)]
 
 

@@ -31,6 +31,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_proof,
     a_receipt,
     a_record,
     a_run,
@@ -308,6 +309,11 @@ def test_settled_runs_attempts_claims_and_rejections_are_written(room: Room) -> 
     assert room.tracker.attempt("f", RUN, 1) == ended
     assert room.tracker.incarnations("f", [(NODE, 1)]) == {(NODE, 1): claim}
     assert room.seen().rejections == {a_receipt(50).digest}
+
+
+def test_what_a_stop_proved_is_kept_by_pool(room: Room) -> None:
+    room.executor().record(Facts(proofs=(a_proof(),)))
+    assert room.seen().proofs == {"f/t": a_proof()}
 
 
 def test_spent_drains_holds_and_allowances_are_removed(room: Room) -> None:

@@ -23,10 +23,12 @@ from tests.builders import (
     a_spec,
     an_allowance,
     an_answer,
+    an_assignment,
     an_end,
     an_ended_attempt,
     an_idle_report,
     an_incarnation,
+    an_order,
     but,
     rested,
     training,
@@ -44,7 +46,7 @@ def heard(room: Room, **changes: Any) -> None:
     room.hears(a_report(at=room.clock.now(), **changes))
 
 
-def answering(room: Room, outcome: DrainOutcome, after: float = 3.0) -> None:
+def answering(room: Room, outcome: DrainOutcome, after: float = 3.0, **answer: Any) -> None:
     """The agent goes on telling, and answers whatever drain is claimed after so many seconds."""
     slept, began = room.clock.sleep, room.clock.now()
 
@@ -52,9 +54,8 @@ def answering(room: Room, outcome: DrainOutcome, after: float = 3.0) -> None:
         slept(seconds)
         claim = room.seen().drains.get(NODE)
         if claim is not None and room.clock.now() - began >= after:
-            heard(
-                room, drained=an_answer(drain=claim.drain, outcome=outcome, at=room.clock.now(), detail="no save")
-            )
+            told = {"drain": claim.drain, "outcome": outcome, "at": room.clock.now(), "detail": "no save", **answer}
+            heard(room, drained=an_answer(**told))
         else:
             heard(room)
 
@@ -100,6 +101,28 @@ def test_an_agent_that_never_answers_holds_the_deletion_back_at_the_deadline(roo
     with pytest.raises(GuardRefused, match="it still waits for its drain"):
         a_guard(room).before_delete(NODE, "m1")
     assert 90 + 60 <= room.clock.now() - began <= 90 + 60 + 2 * LOOK_EVERY
+
+
+def with_hooks(room: Room) -> None:
+    """A machine at rest before whose end a hook stands."""
+    spec = a_spec(hooks={"pre_terminate": [{"run": ["./hook"], "timeout": "5m"}]})
+    room.is_as(rested(spec, orders={NODE: an_order(assignment=an_assignment(hooks=spec.pools["t"].hooks))}))
+
+
+def test_a_machine_at_rest_is_deleted_once_its_hooks_have_run(room: Room) -> None:
+    with_hooks(room)
+    answering(room, DrainOutcome.EMPTY, after=300.0)
+    assert "drained: empty" in a_guard(room).before_delete(NODE, "m1")
+    assert room.seen().drains[NODE].ends
+
+
+def test_a_hook_that_refuses_the_end_is_named(room: Room) -> None:
+    with_hooks(room)
+    answering(room, DrainOutcome.REFUSED, hook="pre_terminate")
+    with pytest.raises(GuardRefused, match="f/t/0: m1 is not deleted: no save") as refused:
+        a_guard(room).before_delete(NODE, "m1")
+    assert "steady allow-loss m1" in refused.value.fix
+    assert room.seen().drains == {}
 
 
 def test_a_silent_agent_is_unknown_and_not_deleted(room: Room) -> None:

@@ -12,20 +12,23 @@ from lifecycle.model.errors import LeaseHeld, LostLease, TimedOut
 from lifecycle.model.fleet import Market
 from lifecycle.model.journal import EntryKind
 from lifecycle.model.plan import Plan, Waiting
-from lifecycle.model.records import Desired, HoldKind
+from lifecycle.model.records import Desired, HoldKind, Outcome
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from tests.builders import (
     NODE,
     NOW,
     RUN,
+    a_claim,
     a_hold,
     a_machine,
     a_placement,
     a_receipt,
+    a_record,
     a_run,
     a_shortage,
     a_spec,
+    an_end,
     an_ended_attempt,
     an_idle_report,
     an_incarnation,
@@ -457,6 +460,49 @@ def test_a_suspended_fleet_is_looked_at_and_left_alone(room: Room) -> None:
     room.is_as(but(created(), holds=(a_hold(HoldKind.SUSPEND, node=None),)))
     record = room.controller().tick("f").record
     assert (record.actions, record.refused, room.cloud.calls) == (0, 2, [])
+
+
+SUSPENDED = a_hold(HoldKind.SUSPEND, node=None, until=NOW + 60)
+
+RESTLESS = {
+    "a node without a machine": lambda: created(),
+    "an attempt to give out": lambda: resumed(),
+    "a stop": lambda: training(holds=(a_hold(HoldKind.STOP),)),
+    "a drain to call off": lambda: training(drains={NODE: a_claim()}),
+    "an old checkpoint": lambda: training(a_spec(checkpoint={"max_lost_work": "10s"})),
+    "a fleet to destroy": lambda: nothing_yet(record=a_record(destroying=True)),
+}
+
+
+def suspended(room: Room, observed: Observed, until: float) -> None:
+    room.is_as(but(observed, holds=(*observed.holds, but(SUSPENDED, until=until))))
+    for drain in observed.drains.values():
+        room.tracker.claim_drain("f", drain, None)
+
+
+@pytest.mark.parametrize("world", RESTLESS.values(), ids=RESTLESS.keys())
+def test_nothing_is_changed_in_a_suspended_fleet(room: Room, world: Callable[[], Observed]) -> None:
+    suspended(room, world(), NOW + 60)
+    room.store.holds("runs/f/f.t.main.0/e000000-s000000000050", manifest=False)
+    seen = len(room.changes)
+    room.controller().tick("f", upkeep=True)
+    assert room.changes[seen:] == ["lease f", "tick f", "lease f"]
+    assert room.store.swept == []
+
+
+@pytest.mark.parametrize("world", RESTLESS.values(), ids=RESTLESS.keys())
+def test_a_fleet_acts_again_when_its_suspension_runs_out(room: Room, world: Callable[[], Observed]) -> None:
+    suspended(room, world(), NOW)
+    room.controller().tick("f")
+    changed = {change.split()[0] for change in room.changes}
+    assert changed & {"make", "order", "drain", "-drain", "dismantle"}
+
+
+def test_what_is_observed_of_a_suspended_fleet_is_settled_all_the_same(room: Room) -> None:
+    over = an_end(outcome=Outcome.COMPLETED, cause=None)
+    room.is_as(training(reports={NODE: an_idle_report(ended=over)}, holds=(SUSPENDED,)))
+    room.controller().tick("f")
+    assert room.seen().runs[RUN].state is RunState.COMPLETED
 
 
 def test_a_resumed_attempt_is_ordered_of_the_machine_in_place(room: Room) -> None:

@@ -20,6 +20,8 @@ from lifecycle.model.records import (
     SpecRecord,
 )
 from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.world import Observed
+from lifecycle.planning.adoption import Consent
 from tests.builders import (
     NODE,
     NOW,
@@ -27,6 +29,7 @@ from tests.builders import (
     a_hold,
     a_machine,
     a_placement,
+    a_proof,
     a_report,
     a_run,
     a_spec,
@@ -43,7 +46,7 @@ HERE, NOWHERE = NodeName.parse(NODE), NodeName.parse("f/t/7")
 
 
 def adopt(room: Room, spec: FleetSpec, text: str = "text", source: Path = SOURCE, **flags: bool) -> SpecRecord:
-    return room.operator().adopt(spec, text, source, **{"allow_empty": False, "take_over": False, **flags})
+    return room.operator().adopt(spec, text, source, Consent(**flags))
 
 
 # ---- apply ---------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ def test_a_check_refuses_what_apply_would_refuse_and_writes_nothing(room: Room) 
     adopt(room, a_spec())
     room.changes.clear()
     with pytest.raises(GuardRefused):
-        room.operator().check(a_spec(nodes=0), SOURCE, allow_empty=False, take_over=False)
+        room.operator().check(a_spec(nodes=0), "text", SOURCE)
     assert room.changes == []
 
 
@@ -200,7 +203,8 @@ def test_a_hold_is_in_the_journal(
     room.is_as(training())
     ask(room.operator())
     (told,) = room.story(EntryKind.COMMAND)
-    assert (told.what, told.node, told.evidence, told.result) == (kind, node, "lunch", "by ann")
+    assert (told.what, told.node, told.result) == (kind, node, "by ann")
+    assert told.evidence == ("lunch, until 2027-01-15 08:01 UTC" if until else "lunch")
 
 
 def test_two_holds_of_a_kind_stand_side_by_side(room: Room) -> None:
@@ -275,6 +279,26 @@ def test_start_lifts_the_nodes_own_holds_only(room: Room) -> None:
     assert sorted(hold.id for hold in room.seen().holds) == ["other", "suspend-1"]
 
 
+def test_what_is_lifted_is_in_the_journal(room: Room) -> None:
+    room.is_as(training(holds=(a_hold(HoldKind.STOP),)))
+    room.operator().start(HERE, resume=False)
+    assert ("stop lifted", NODE, "lunch") in [(e.what, e.node, e.evidence) for e in room.story(EntryKind.COMMAND)]
+
+
+def test_a_start_during_a_scheduled_stop_stands_until_the_schedule_changes(room: Room) -> None:
+    room.is_as(training(a_spec(schedule={"stop": "0 7 * * *", "start": "0 9 * * *"})))
+    for _ in range(2):
+        room.operator().start(HERE, resume=False)
+    (hold,) = room.seen().holds
+    assert (hold.kind, hold.node, hold.until) == (HoldKind.START, NODE, NOW + 3600)
+
+
+def test_a_start_while_the_schedule_lets_it_run_needs_no_hold(room: Room) -> None:
+    room.is_as(training(a_spec(schedule={"stop": "0 20 * * *", "start": "0 7 * * *"})))
+    room.operator().start(HERE, resume=False)
+    assert room.seen().holds == ()
+
+
 def test_start_with_resume_allows_the_next_attempt(room: Room) -> None:
     room.is_as(training(runs={RUN: a_run(an_ended_attempt(), state=RunState.FAILED)}))
     room.operator().start(HERE, resume=True)
@@ -340,6 +364,49 @@ def test_no_loss_is_allowed_of_what_does_not_live(room: Room, instance: str) -> 
         room.operator().allow_loss("f", instance, "x")
 
 
+# ---- a rehearsal ---------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_is_a_hold_on_the_machine_that_trains(room: Room) -> None:
+    room.is_as(training())
+    hold = room.operator().rehearse(HERE, 600)
+    assert room.seen().holds == (hold,)
+    assert (hold.kind, hold.node, hold.instance, hold.until) == (HoldKind.REHEARSE, NODE, "m1", NOW + 600)
+
+
+def test_the_attempt_after_a_rehearsal_needs_no_person(room: Room) -> None:
+    room.is_as(training(a_spec(train={"resume": "manual"})))
+    room.operator().rehearse(HERE, 600)
+    assert room.seen().runs[RUN].allowed == 2
+
+
+@pytest.mark.parametrize(
+    ("observed", "why"),
+    [
+        (training(a_spec(train={"resume": "never"})), "would start from the beginning"),
+        (training(holds=(a_hold(HoldKind.SUSPEND, node=None),)), "suspend by somebody"),
+        (training(reports={NODE: an_idle_report()}), "does not train undisturbed"),
+        (training(holds=(a_hold(HoldKind.STOP),)), "does not train undisturbed"),
+    ],
+    ids=["it would start over", "suspended", "idle", "held"],
+)
+def test_what_could_cost_more_than_a_moment_is_not_rehearsed(room: Room, observed: Observed, why: str) -> None:
+    room.is_as(observed)
+    with room.unchanged(), pytest.raises(SteadyError, match=why):
+        room.operator().rehearse(HERE, 600)
+
+
+def test_a_rehearsal_is_called_off_once(room: Room) -> None:
+    room.is_as(training())
+    hold = room.operator().rehearse(HERE, 600)
+    assert [room.operator().call_off(hold), room.operator().call_off(hold)] == [1, 0]
+
+
+def test_what_a_copy_proved_is_kept_for_the_fleet(room: Room) -> None:
+    room.operator().proved("f", a_proof())
+    assert room.seen().proofs == {"f/t": a_proof()}
+
+
 # ---- strays --------------------------------------------------------------------------------------
 
 
@@ -370,6 +437,13 @@ def test_a_sweep_ends_only_what_nothing_speaks_for(room: Room) -> None:
     ended = room.operator().sweep("f", found)
     assert [machine.id for machine in ended] == ["m1"]
     assert [machine.id for machine in room.cloud.listed.values() if machine.live] == ["m2", "m4"]
+
+
+def test_nothing_is_swept_while_the_fleet_is_suspended(room: Room) -> None:
+    with_strays(room)
+    room.tracker.hold("f", a_hold(HoldKind.SUSPEND, node=None))
+    with room.unchanged(), pytest.raises(GuardRefused, match="suspend by somebody"):
+        room.operator().sweep("f", room.operator().strays("f"))
 
 
 def test_a_stray_that_is_spared_says_why(room: Room) -> None:
@@ -410,6 +484,24 @@ def test_strays_of_an_unreadable_provider_are_unknown(room: Room) -> None:
 def test_destroying_a_record_keeps_its_spec(room: Room) -> None:
     standing = room.apply()
     assert room.operator().destroy("f") == but(standing, destroying=True, generation=2)
+
+
+# ---- going back, and going on -------------------------------------------------------------------
+
+
+def test_an_earlier_text_is_refused_without_rollback_and_is_a_generation_of_its_own_with_it(room: Room) -> None:
+    for text in ("one", "two"):
+        adopt(room, a_spec(), text)
+    with room.unchanged(), pytest.raises(GuardRefused, match="applied before generation 2") as refused:
+        adopt(room, a_spec(), "one")
+    assert "--rollback" in refused.value.fix
+    assert adopt(room, a_spec(), "one", rollback=True).generation == 3
+
+
+def test_unsuspend_lets_a_fleet_make_machines_again_across_generations(room: Room) -> None:
+    adopt(room, a_spec(), "one")
+    room.operator().unsuspend("f")
+    assert adopt(room, a_spec(), "two").launches_from == NOW
 
 
 # ---- gangs ---------------------------------------------------------------------------------------

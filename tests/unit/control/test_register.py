@@ -9,6 +9,7 @@ import pytest
 
 from lifecycle.control.register import Application, OfRecord, Register
 from lifecycle.model.errors import GuardRefused
+from lifecycle.planning.adoption import Consent
 from lifecycle.tracker import rows
 from tests.builders import a_spec
 from tests.unit.control.doubles import Room
@@ -61,7 +62,8 @@ def test_what_adoption_would_refuse_is_said_before_with_what_to_type(
     with pytest.raises(GuardRefused) as refused:
         a_register(room, "two", **asked).proposed()
     assert typed in refused.value.fix
-    assert a_register(room, "two", **asked, take_over=True, allow_empty=True).proposed().generation == 2
+    consent = Consent(take_over=True, allow_empty=True)
+    assert a_register(room, "two", **asked, consent=consent).proposed().generation == 2
 
 
 def test_what_a_killed_update_left_of_a_stake_goes_before_it_is_made_again(room: Room) -> None:

@@ -7,6 +7,7 @@ import pytest
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import Checkpoint
 from lifecycle.model.notice import NoticeArithmetic
+from tests.builders import a_proof
 
 
 def sums(**checkpoint: str) -> NoticeArithmetic:
@@ -40,3 +41,15 @@ def test_the_sentence_shows_the_sum() -> None:
 
 def test_the_sentence_leaves_out_an_upload_of_unknown_size() -> None:
     assert "upload" not in sums(save_time="3m").sentence()
+
+
+def test_what_was_measured_counts_in_place_of_the_estimates() -> None:
+    estimate = convert({"save_time": "10m", "size": "26GB"}, Checkpoint)
+    seen = NoticeArithmetic.of(estimate, a_proof(seconds=34.2))
+    assert seen.sentence() == (
+        "a save under a spot notice needs 47s of 120s: detect 2s + save and upload 35s (measured) + reserve 10s"
+    )
+
+
+def test_a_proof_without_a_measurement_leaves_the_estimate() -> None:
+    assert NoticeArithmetic.of(Checkpoint(), a_proof(seconds=None)).needed == sums().needed

@@ -8,8 +8,9 @@ from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Action, Plan, Refusal, Waiting
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner
+from lifecycle.planning.hearing import looked
 from lifecycle.planning.view import NodeView, views
-from tests.builders import NODE, NOW
+from tests.builders import NODE, NOW, but
 
 
 def declared(observed: Observed) -> FleetSpec | None:
@@ -18,12 +19,21 @@ def declared(observed: Observed) -> FleetSpec | None:
     return record.spec if record is not None and not record.destroying else None
 
 
+def watched(observed: Observed, now: float) -> Observed:
+    """As if our own looks had found each report since the moment it names: nobody's clock jumped."""
+    heard = {report.instance: report for report in observed.reports.values()} | dict(observed.heard)
+    looks = looked(but(observed, heard=heard), {}, now)
+    said = {name: heard[name].at if name in heard else 0.0 for name in looks}
+    found = {name: but(look, since=min(now, said[name])) for name, look in looks.items()}
+    return but(observed, quiet={**found, **observed.quiet})
+
+
 def planned(observed: Observed, now: float = NOW) -> Plan:
-    return planner.plan(declared(observed), observed, now)
+    return planner.plan(declared(observed), watched(observed, now), now)
 
 
 def seen(observed: Observed, node: str = NODE, now: float = NOW) -> NodeView:
-    return next(view for view in views(declared(observed), observed, now) if view.node == node)
+    return next(view for view in views(declared(observed), watched(observed, now), now) if view.node == node)
 
 
 def action(observed: Observed, now: float = NOW) -> Action:

@@ -10,7 +10,7 @@ from lifecycle.model.fleet import FleetSpec, Retries
 from lifecycle.model.records import Attempt, Outcome, Receipt, Run
 from lifecycle.model.states import Cause, RunState
 from lifecycle.planning.attempts import GO, Verdict, VerdictKind, allowed_retries, backoff, fingerprint, verdict
-from tests.builders import NOW, a_receipt, a_run, a_spec, an_attempt, an_ended_attempt
+from tests.builders import NOW, RUN, a_receipt, a_run, a_spec, an_attempt, an_ended_attempt
 
 
 def judged(run: Run | None, spec: FleetSpec | None = None, *resumable: Receipt, now: float = NOW) -> Verdict:
@@ -80,30 +80,54 @@ def test_retries_of_the_spec_count() -> None:
     assert again(Cause.USER_ERROR, 5, a_spec(budget={"retries": {"user_error": 5}})) == GO
 
 
-def test_a_user_error_is_backed_off() -> None:
-    attempt = an_ended_attempt(outcome=Outcome.FAILED, cause=Cause.USER_ERROR, ended_at=NOW - 0.5)
+SPOT, HARDWARE, USER_ERROR = Cause.SPOT, Cause.HARDWARE, Cause.USER_ERROR
+
+
+@pytest.mark.parametrize("cause", [SPOT, HARDWARE, USER_ERROR, Cause.MAINTENANCE])
+def test_a_failure_of_any_cause_is_backed_off_from_the_moment_it_ended(cause: Cause) -> None:
+    attempt = an_ended_attempt(outcome=Outcome.INTERRUPTED, cause=cause, ended_at=NOW - 0.5)
     spec = a_spec(budget={"retries": {"user_error": 9}})
-    run = a_run(attempt, state=RunState.FAILED, failures={"user_error": 2})
-    why = "backing off after failure 2 by user_error"
-    assert judged(run, spec) == Verdict(kind=VerdictKind.LATER, why=why, until=NOW + 0.5)
+    run = a_run(attempt, state=RunState.INTERRUPTED, failures={cause: 2})
+    due = NOW - 0.5 + backoff(2, f"{RUN}#1")
+    why = f"backing off after failure 2 by {cause}"
+    assert judged(run, spec) == Verdict(kind=VerdictKind.LATER, why=why, until=due)
+    assert judged(run, spec, now=due) == GO
 
 
-def test_a_backed_off_failure_is_tried_when_its_time_has_come() -> None:
-    attempt = an_ended_attempt(outcome=Outcome.FAILED, cause=Cause.USER_ERROR, ended_at=NOW - 1)
-    spec = a_spec(budget={"retries": {"user_error": 9}})
-    assert judged(a_run(attempt, state=RunState.FAILED, failures={"user_error": 2}), spec) == GO
-
-
-def test_an_interruption_by_the_provider_is_never_backed_off() -> None:
-    attempt = an_ended_attempt(outcome=Outcome.INTERRUPTED, cause=Cause.SPOT, ended_at=NOW)
-    assert judged(a_run(attempt, state=RunState.INTERRUPTED, failures={"spot": 6})) == GO
+def test_a_first_failure_is_tried_again_at_once() -> None:
+    attempt = an_ended_attempt(outcome=Outcome.INTERRUPTED, cause=SPOT, ended_at=NOW)
+    assert judged(a_run(attempt, state=RunState.INTERRUPTED, failures={"spot": 1})) == GO
 
 
 @pytest.mark.parametrize(
     ("failures", "seconds"), [(0, 0), (1, 0), (2, 1), (3, 5), (4, 15), (5, 60), (6, 300), (7, 300), (99, 300)]
 )
 def test_the_back_off_grows_and_then_stays(failures: int, seconds: float) -> None:
-    assert backoff(failures) == seconds
+    assert seconds <= backoff(failures, "a run") <= seconds * 1.5
+
+
+def test_those_that_failed_at_once_do_not_return_at_once_and_each_keeps_its_moment() -> None:
+    found = [backoff(6, f"run {number}") for number in range(100)]
+    assert len(set(found)) == 100
+    assert (min(found) < 310, max(found) > 440) == (True, True)
+    assert found == [backoff(6, f"run {number}") for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("failures", "cause", "tried"),
+    [
+        ({SPOT: 50, USER_ERROR: 1}, USER_ERROR, True),
+        ({SPOT: 50, USER_ERROR: 1}, SPOT, True),
+        ({SPOT: 51, USER_ERROR: 1}, SPOT, False),
+        ({SPOT: 50, USER_ERROR: 2}, USER_ERROR, False),
+        ({HARDWARE: 3, SPOT: 50, USER_ERROR: 1}, HARDWARE, True),
+        ({HARDWARE: 4, SPOT: 1, USER_ERROR: 0}, HARDWARE, False),
+        ({HARDWARE: 3, SPOT: 1, USER_ERROR: 1}, SPOT, True),
+    ],
+)
+def test_no_cause_uses_up_the_retries_of_another(failures: dict[str, int], cause: Cause, tried: bool) -> None:
+    run = a_run(failed(cause), state=RunState.FAILED, failures=failures)
+    assert (judged(run) == GO) is tried
 
 
 def test_a_changed_train_section_gives_a_failed_run_a_fresh_chance() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market, Pool
+from lifecycle.model.money import Choice
 from lifecycle.model.records import Shortage
 from lifecycle.planning import capacity
-from lifecycle.planning.capacity import Choice, choose, learned, over, refused
+from lifecycle.planning.capacity import choose, learned, over, refused
 from tests.builders import NOW, a_machine, a_placement, a_shortage, a_spec, an_incarnation, but
 
 SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lifecycle.model.fleet import Aws, Market
 from lifecycle.model.plan import Drift
-from lifecycle.model.records import HoldKind
+from lifecycle.model.records import Condition, HoldKind, Status
 from lifecycle.model.states import InstanceState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint
@@ -17,8 +19,10 @@ from tests.builders import (
     a_machine,
     a_placement,
     a_record,
+    a_report,
     a_spec,
     an_attempt,
+    an_incarnation,
     but,
     nothing_yet,
     rested,
@@ -105,6 +109,46 @@ def test_changed_tags_are_told_with_both_values() -> None:
     observed = training(but(a_spec(), provider="aws"), machines=(machine,))
     desired, actual = "Name=f/t/0, steady:node=f/t/0", "Name=mine, no steady:node"
     assert found(observed) == [difference("tags", desired, actual, "restore", preexisting=True)]
+
+
+AWS = but(a_spec(image="ami-1"), provider="aws")
+OURS = {"Name": NODE, "steady:pool": "t", "steady:node": NODE, "steady:incarnation": "1"}
+WORN = {"security_group": "sg-1", "role": "node-1"}
+
+
+def on_aws(**machine: Any) -> Observed:
+    """A machine that is as it was made, but for what the test changes."""
+    as_made = {"image": "ami-1", "worn": WORN, "tags": OURS}
+    claims = {(NODE, 1): an_incarnation(worn=WORN)}
+    return training(AWS, machines=(a_machine(**{**as_made, **machine}),), incarnations=claims)
+
+
+def test_a_machine_as_it_was_made_has_no_drift() -> None:
+    assert found(on_aws()) == []
+
+
+def test_another_image_is_drift_with_its_own_policy() -> None:
+    assert found(on_aws(image="ami-0")) == [difference("image", "ami-1", "ami-0", "report")]
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "now"), [("security_group", "sg-1", "sg-2"), ("role", "node-1", "none")]
+)
+def test_what_a_machine_was_given_and_does_not_wear_any_more_is_told(field: str, given: str, now: str) -> None:
+    worn = {name: value for name, value in {**WORN, field: now}.items() if value != "none"}
+    assert found(on_aws(worn=worn)) == [difference(field, given, now, "report", preexisting=True)]
+
+
+def test_groups_of_the_users_own_are_compared_with_what_the_spec_says() -> None:
+    spec = but(AWS, aws=Aws(security_groups=("sg-2", "sg-1")))
+    expected = difference("security_group", "sg-1, sg-2", "sg-1", "report", preexisting=True)
+    assert found(but(on_aws(), record=a_record(spec))) == [expected]
+
+
+def test_a_foreign_process_is_told_as_its_agent_tells_it() -> None:
+    told = Condition(type="ForeignProcess", status=Status.TRUE, reason="Accelerator", message="miner", since=0.0)
+    observed = training(reports={NODE: a_report(conditions=(told,))})
+    assert found(observed) == [difference("foreign_process", "none", "miner", "report", preexisting=True)]
 
 
 def test_a_declared_type_is_no_drift() -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from lifecycle.model.money import Ledger
 from lifecycle.model.records import Outcome, Run
-from lifecycle.model.states import Cause, RunState
+from lifecycle.model.states import Cause, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning.ending import Ending, ending
-from tests.builders import NOW, RUN, a_run, a_spec, an_ended_attempt, nothing_yet, rested, training
-from tests.unit.planning.reading import declared
+from lifecycle.planning.ending import Ending, ending, stuck
+from tests.builders import (
+    NODE,
+    NOW,
+    RUN,
+    a_placement,
+    a_run,
+    a_spec,
+    an_ended_attempt,
+    nothing_yet,
+    prices,
+    rested,
+    training,
+)
+from tests.unit.planning.reading import declared, planned
 
 COMPLETED = a_run(an_ended_attempt(outcome=Outcome.COMPLETED), state=RunState.COMPLETED)
 FAILED = a_run(
@@ -81,3 +94,35 @@ def test_the_sentence_says_when_it_is_a_lower_bound() -> None:
     run = a_run(COMPLETED.attempt, state=RunState.COMPLETED, lost={"hardware": 30}, spared=5, lost_exact=False)
     sentence = "Lost work: at least 30 steps. Without the saves it would have been at least 35."
     assert ended(run).sentence == sentence
+
+
+def broke(**changes: Any) -> Observed:
+    """All its money is spent, and its machine is gone."""
+    placed = {NODE: a_placement(present=False, reason=StopReason.BUDGET)}
+    fields = {"ledgers": {"t": Ledger(pool="t", spent=10.0)}, "machines": (), "placements": placed, "reports": {}}
+    return rested(a_spec(budget={"total": 10.0}), **{**fields, **changes})
+
+
+def test_a_run_whose_money_is_spent_is_over_and_has_not_completed() -> None:
+    found = seen(broke())
+    assert (found.over, [run.run for run in found.failed]) == (True, [RUN])
+
+
+def test_a_run_that_was_stopped_because_it_was_idle_is_over() -> None:
+    idle = {NODE: a_placement(present=False, reason=StopReason.IDLE, run="main")}
+    assert seen(broke(ledgers={}, placements=idle)).over
+
+
+def test_a_fleet_that_is_refused_all_it_needs_is_stuck() -> None:
+    observed = nothing_yet(a_spec(budget={"per_hour": 1.0}), prices=prices(2.0))
+    assert stuck(planned(observed), seen(observed), observed)
+
+
+def test_a_fleet_in_which_something_trains_is_not_stuck() -> None:
+    observed = training(a_spec(nodes=2, budget={"per_hour": 3.0}), prices=prices(2.0))
+    assert planned(observed).refusals
+    assert not stuck(planned(observed), seen(observed), observed)
+
+
+def test_a_fleet_without_refusals_is_not_stuck() -> None:
+    assert not stuck(planned(nothing_yet()), seen(nothing_yet()), nothing_yet())

@@ -7,9 +7,11 @@ import textwrap
 import pytest
 
 from lifecycle.model.errors import GuardRefused
-from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Waiting
+from lifecycle.model.money import Price
+from lifecycle.model.plan import Action, Converge, Drift, Kind, Plan, Reason, Refusal, Save, Waiting
+from lifecycle.model.records import Status
 from lifecycle.planning import explain
-from tests.builders import NODE, NOW, a_placement, but, nothing_yet
+from tests.builders import NODE, NOW, a_hold, a_placement, but, nothing_yet
 from tests.unit.planning.reading import planned
 
 REFUSED = Refusal(
@@ -22,6 +24,7 @@ REFUSED = Refusal(
 PLAN = Plan(
     fleet="f",
     generation=3,
+    at=NOW,
     drift=(
         Drift(node=NODE, field="power", desired="on", actual="off", policy="restore"),
         Drift(node=NODE, field="train", desired="aa", actual="bb", policy="restore", preexisting=False),
@@ -41,10 +44,16 @@ PLAN = Plan(
             reason=Reason(cause="spec", evidence="declared, and no machine fills it"),
             steps=(Converge(placement=a_placement(node="f/t/2", instance_type="g5", zone="a")),),
             cost_per_hour=13.9,
+            price=Price(dollars=13.9, at=NOW - 600, source="list price"),
         ),
     ),
     refusals=(REFUSED,),
     waiting=(Waiting(node="f/t/3", what="its agent to be ready", until=NOW),),
+    holds=(a_hold(until=NOW + 7200),),
+    saves=(
+        Save(pool="f/s", status=Status.UNKNOWN, message="never tried", fits=True),
+        Save(pool="f/t", status=Status.TRUE, message="saved in 3s", fits=True),
+    ),
 )
 GOLDEN = """\
     Observed drift
@@ -53,9 +62,12 @@ GOLDEN = """\
     Desired changes
       f/t/0  train: declared aa, found bb (policy: restore)
 
+    Held
+       = f/t/0: stop by somebody since 2027-01-15 07:59 UTC until 2027-01-15 10:00 UTC: lunch
+
     Actions
        ‖ checkpoint-stop  f/t/0  operator: stop by somebody: lunch  at most 30 steps lost  -$1.50/h
-       + create  f/t/2  spot g5 a  spec: declared, and no machine fills it  +$13.90/h
+       + create  f/t/2  spot g5 a  spec: declared, and no machine fills it  +$13.90/h (list price, 10m old)
 
     Refused
        ! checkpoint-stop  f/t/1  without_checkpoint: refuse: its trainer did not save within 1m
@@ -63,6 +75,10 @@ GOLDEN = """\
 
     Under way
        … f/t/3  its agent to be ready
+
+    Saves on request
+       ! f/s  CheckpointOnStop=Unknown: never tried
+       ✓ f/t  CheckpointOnStop=True: saved in 3s
 
     Plan: 1 to create, 0 to replace, 1 to checkpoint-stop, 0 to destroy. +$12.40/h, at most 30 steps lost."""
 
@@ -103,6 +119,18 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "preexisting": False,
             },
         ],
+        "holds": [
+            {
+                "id": "stop-1",
+                "fleet": "f",
+                "kind": "stop",
+                "reason": "lunch",
+                "by": "somebody",
+                "at": NOW - 10,
+                "node": NODE,
+                "until": NOW + 7200,
+            }
+        ],
         "actions": [
             {
                 "kind": "checkpoint-stop",
@@ -112,6 +140,7 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "reason": {"cause": "operator", "evidence": "stop by somebody: lunch"},
                 "lost_steps": 30,
                 "cost_per_hour": -1.5,
+                "price": None,
             },
             {
                 "kind": "create",
@@ -121,6 +150,7 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
                 "reason": {"cause": "spec", "evidence": "declared, and no machine fills it"},
                 "lost_steps": 0,
                 "cost_per_hour": 13.9,
+                "price": {"per_hour": 13.9, "source": "list price", "age_seconds": 600.0},
             },
         ],
         "refusals": [
@@ -133,6 +163,10 @@ def test_the_document_of_a_plan_is_what_scripts_read() -> None:
             }
         ],
         "waiting": [{"node": "f/t/3", "what": "its agent to be ready", "until": NOW}],
+        "saves": [
+            {"pool": "f/s", "status": "Unknown", "message": "never tried", "fits": True, "measured": False},
+            {"pool": "f/t", "status": "True", "message": "saved in 3s", "fits": True, "measured": False},
+        ],
         "summary": explain.summary(PLAN),
     }
 

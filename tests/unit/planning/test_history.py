@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from lifecycle.model.hours import Hours
+from lifecycle.model.money import Meter
 from lifecycle.model.records import Outcome
-from lifecycle.model.states import Cause
-from lifecycle.planning.history import ProofShown, run_shown
-from tests.builders import NODE, NOW, RUN, a_receipt, a_run, an_attempt, an_ended_attempt
+from lifecycle.model.states import Cause, RunState
+from lifecycle.planning.history import ProofShown, run_shown, spent
+from tests.builders import (
+    NODE,
+    NOW,
+    RUN,
+    a_machine,
+    a_receipt,
+    a_run,
+    an_attempt,
+    an_ended_attempt,
+    an_incarnation,
+    training,
+)
 from tests.gang_builders import NODES, a_gang_attempt, a_gang_run, members
 
 NONE: frozenset[str] = frozenset()
@@ -68,10 +81,44 @@ def test_a_run_that_never_had_an_attempt_is_shown() -> None:
     assert (empty.attempts, empty.checkpoints) == ((), ())
 
 
+HOURS = Hours(training=100.0, lost={"spot": 20.0}, began=NOW - 220, until=NOW - 100)
+
+
+def test_a_run_is_shown_with_where_its_time_went() -> None:
+    found = run_shown(a_run(an_ended_attempt(), hours=HOURS), (), (), NONE, now=NOW)
+    assert (found.training_seconds, found.lost_seconds, found.wall_seconds) == (100.0, {"spot": 20.0}, 120.0)
+
+
+def test_what_trains_now_has_trained_until_now() -> None:
+    found = run_shown(a_run(hours=HOURS), (), (), NONE, now=NOW)
+    assert (found.training_seconds, found.wall_seconds) == (200.0, 220.0)
+
+
+def test_time_that_is_lost_now_is_booked_when_it_trains_again() -> None:
+    interrupted = Hours(training=100.0, began=NOW - 200, until=NOW - 100, losing_to=Cause.SPOT)
+    run = a_run(an_ended_attempt(), hours=interrupted, state=RunState.INTERRUPTED)
+    found = run_shown(run, (), (), NONE, now=NOW)
+    assert (found.training_seconds, found.lost_seconds, found.wall_seconds) == (100.0, {}, 100.0)
+
+
+def test_a_run_costs_what_the_machines_of_its_attempts_cost() -> None:
+    old = an_incarnation(meter=Meter(spent=5.0, booked=True, first=True))
+    live = an_incarnation(number=2, meter=Meter(rate=3.0, since=NOW - 3600, first=True))
+    other = an_incarnation(number=3, meter=Meter(spent=99.0))
+    attempts = (an_ended_attempt(), an_attempt(number=2, incarnation=2), an_attempt(number=3, incarnation=2))
+    observed = training(machines=(a_machine(incarnation=2),), incarnations={(NODE, 2): live})
+    assert spent(observed, attempts, (old, other), NOW) == (5.0 + 3.0, True)
+
+
+def test_a_cost_that_is_not_exact_is_shown_so() -> None:
+    found = run_shown(a_run(), (), (), NONE, spent=(5.0, False))
+    assert (found.cost, found.cost_exact) == (5.0, False)
+
+
 def test_a_gangs_attempt_shows_how_it_ended_on_each_rank() -> None:
     over = {"outcome": Outcome.INTERRUPTED, "cause": Cause.SPOT}
     attempt = a_gang_attempt(members=members(r2=over), to_step=130, ended_at=NOW)
-    (shown,) = run_shown(a_gang_run(attempt), (attempt,), (), NONE).attempts
+    (shown,) = run_shown(a_gang_run(attempt), (attempt,), (), NONE, now=NOW).attempts
     assert [(r.node, r.incarnation, r.outcome, r.cause) for r in shown.ranks] == [
         (NODES[0], 1, None, None),
         (NODES[1], 1, None, None),

@@ -174,6 +174,17 @@ def test_an_end_is_reported_with_what_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "told"), [(AskMode.SAVE_AND_EXIT, True), (AskMode.SAVE, False)], ids=["to exit", "to train on"]
+)
+def test_an_end_tells_who_asked_for_it_and_when(mode: AskMode, told: bool) -> None:
+    ask = an_ask(mode=mode)
+    end = outcome.ended(
+        NodeState(assignment=an_assignment(), ask=ask), judged(ask), result=None, detail="", now=NOW
+    )
+    assert (end.request, end.asked_at) == ((ask.demand.request, ask.asked_at) if told else (None, None))
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"receipt": None}, "no checkpoint"),
@@ -185,3 +196,11 @@ def test_an_end_is_reported_with_what_is_remembered() -> None:
 )
 def test_what_an_end_left_behind_in_words(changes: dict[str, Any], words: str) -> None:
     assert outcome.in_words(an_end(**changes)) == words
+
+
+@pytest.mark.parametrize(("code", "counts"), [(0, True), (1, False), (None, False)])
+def test_who_leaves_in_peace_after_an_ask_was_taken_back_leaves_for_that_one(
+    code: int | None, counts: bool
+) -> None:
+    state = NodeState(assignment=an_assignment(), withdrawn=an_ask())
+    assert (outcome.asked(state, code) == an_ask()) is counts

@@ -24,11 +24,12 @@ from tests.builders import (
     an_ended_attempt,
     an_incarnation,
     an_order,
+    but,
     nothing_yet,
     rested,
     training,
 )
-from tests.unit.planning.reading import action, declared, planned, waiting
+from tests.unit.planning.reading import action, planned, waiting
 
 
 def many(count: int, **pool: Any) -> Observed:
@@ -63,7 +64,7 @@ def test_a_plan_of_a_world_not_read_is_not_settled() -> None:
 
 
 def test_a_fleet_as_declared_is_settled() -> None:
-    assert planned(many(3)) == Plan(fleet="f", generation=1)
+    assert but(planned(many(3)), saves=()) == Plan(fleet="f", generation=1, at=NOW)
 
 
 def test_the_plan_names_the_generation_it_was_made_for() -> None:
@@ -102,7 +103,7 @@ def test_a_destroyed_fleet_is_drained_all_at_once() -> None:
 def test_machines_lost_to_hardware_are_replaced_all_at_once() -> None:
     observed = many(5)
     reports = {node: a_report(node=node, instance=f"m-{node}", at=NOW - 2000) for node in observed.reports}
-    plan = planner.plan(declared(observed), training(**{**fields(observed), "reports": reports}), NOW)
+    plan = planned(training(**{**fields(observed), "reports": reports}))
     assert [found.kind for found in plan.actions] == [Kind.REPLACE] * 5
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market
+from lifecycle.model.money import Meter
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, Place, PowerOff, PowerOn, Release
 from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Placement, Receipt
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Machine, Observed
+from lifecycle.planning.attempts import backoff
 from lifecycle.planning.presence import UNLISTED
 from tests.builders import (
     NODE,
@@ -170,7 +172,7 @@ def test_a_declared_node_gets_a_machine_after_a_claim() -> None:
     converge = step(nothing_yet(), Converge)
     assert converge == Converge(
         placement=a_placement(),
-        claim=an_incarnation(claimed_at=NOW, instance=None),
+        claim=an_incarnation(claimed_at=NOW, instance=None, meter=Meter(rate=0.0)),
     )
 
 
@@ -230,7 +232,7 @@ def test_no_machine_is_made_while_a_user_error_is_backed_off() -> None:
     spec = a_spec(budget={"retries": {"user_error": 9}})
     attempt = an_ended_attempt(outcome=Outcome.FAILED, cause=Cause.USER_ERROR, ended_at=NOW)
     run = a_run(attempt, state=RunState.FAILED, failures={"user_error": 2})
-    assert waiting(lost(record=a_record(spec), runs={RUN: run})).until == NOW + 1
+    assert waiting(lost(record=a_record(spec), runs={RUN: run})).until == NOW + backoff(2, f"{RUN}#1")
 
 
 def test_no_machine_is_made_for_a_node_that_is_held() -> None:
@@ -294,7 +296,7 @@ def test_a_terminate_hold_drains_with_the_holds_own_id() -> None:
 
 def test_a_terminate_hold_says_who_and_why() -> None:
     reason = action(training(holds=(a_hold(HoldKind.TERMINATE),))).reason
-    assert reason.evidence == "terminate by somebody: lunch"
+    assert reason.evidence == "terminate by somebody since 2027-01-15 07:59 UTC: lunch"
 
 
 @pytest.mark.parametrize("kind", [HoldKind.STOP, HoldKind.PAUSE])

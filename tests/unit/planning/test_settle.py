@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.money import Meter
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import Attempt, HoldKind, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
@@ -33,6 +34,7 @@ from tests.builders import (
     rested,
     training,
 )
+from tests.unit.planning.reading import watched
 
 GONE = a_machine(state=InstanceState.TERMINATED, cause=Cause.SPOT, ended_at=NOW - 3)
 TWIN = but(GONE, id="m0")
@@ -41,6 +43,7 @@ GIVEN = an_attempt(number=2, started_at=None, from_step=None)
 
 def settled(observed: Observed, now: float = NOW) -> Run:
     """The run as this observation leaves it."""
+    observed = watched(observed, now)
     return apply_facts(observed, settle(observed, now)).runs[RUN]
 
 
@@ -365,15 +368,18 @@ def test_a_creation_claim_learns_its_machine() -> None:
     assert settle(observed, NOW).incarnations == (an_incarnation(),)
 
 
+BOOKED = Meter(rate=0.0, booked=True, first=True)
+
+
 def test_a_creation_claim_learns_when_and_why_its_machine_ended() -> None:
     facts = settle(training(machines=(GONE,)), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT, meter=BOOKED),)
 
 
 def test_a_claim_that_a_persons_update_ended_learns_why() -> None:
     ended = {(NODE, 1): an_incarnation(ended_at=NOW - 9)}
     facts = settle(training(machines=(GONE,), incarnations=ended), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT, meter=BOOKED),)
 
 
 def test_a_machine_without_a_claim_makes_none() -> None:

@@ -156,7 +156,7 @@ def test_a_failed_status_check_is_not_healthy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "said"), [("local", "the machine's process is gone"), ("aws", "EC2's checks of the machine fail")]
+    ("provider", "said"), [("local", "the machine's process is gone"), ("aws", "its provider's checks of it fail")]
 )
 def test_a_failed_status_check_is_told_in_the_words_of_its_provider(provider: str, said: str) -> None:
     observed = training(but(a_spec(), provider=provider), machines=(a_machine(impaired=True),))
@@ -186,7 +186,11 @@ def test_a_wait_is_shown() -> None:
 
 def test_a_hold_is_shown_with_who_and_why() -> None:
     held = node(training(holds=(a_hold(),))).conditions[-1]
-    assert (held.type, held.reason, held.message) == ("Held", "Stop", "stop by somebody: lunch")
+    assert (held.type, held.reason, held.message) == (
+        "Held",
+        "Stop",
+        "stop by somebody since 2027-01-15 07:59 UTC: lunch",
+    )
 
 
 def test_a_refusal_is_shown_with_its_override() -> None:
@@ -274,8 +278,10 @@ def test_what_was_not_looked_at_is_unknown() -> None:
 
 
 def test_a_provider_that_cannot_be_read_is_a_condition_of_the_fleet_too() -> None:
-    observed = training(machines=None, unreadable="EC2 is away")
-    assert of_the_fleet(observed) == [("Synced", "False", "Waiting", "the provider's answer: EC2 is away")]
+    seen = a_tick(blind_since=NOW - 300)
+    observed = training(machines=None, unreadable="EC2 is away", last_tick=seen)
+    assert of_the_fleet(observed) == [("Synced", "Unknown", "ProviderUnreadable", "EC2 is away, for 5m")]
+    assert shown(observed).conditions[0].since == NOW - 300
 
 
 def test_a_node_on_the_fallback_says_so() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.journal import Quiet
 from lifecycle.model.records import Phase
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
@@ -21,6 +22,7 @@ from tests.builders import (
     an_incarnation,
     training,
 )
+from tests.unit.planning.reading import watched
 
 
 def left_behind(**changes: Any) -> Observed:
@@ -30,7 +32,7 @@ def left_behind(**changes: Any) -> Observed:
 
 
 def spared(observed: Observed) -> list[str]:
-    return [stray.spared for stray in strays(observed, NOW)]
+    return [stray.spared for stray in strays(watched(observed, NOW), NOW)]
 
 
 def test_a_machine_in_its_place_is_no_stray() -> None:
@@ -81,8 +83,13 @@ def test_the_trainer_of_another_machine_spares_nobody() -> None:
     assert spared(left_behind(reports={NODE: a_report(instance="m2")})) == [""]
 
 
+def test_a_trainer_whose_clock_is_behind_is_spared() -> None:
+    looks = {"m1": Quiet(instance="m1", sequence=7, since=NOW - 2, moved=True)}
+    assert spared(left_behind(reports={NODE: a_report(at=NOW - 3600)}, quiet=looks)) != [""]
+
+
 def test_a_trainer_not_heard_of_for_long_spares_nobody() -> None:
-    assert spared(left_behind(reports={NODE: a_report(at=NOW - 30)})) == [""]
+    assert spared(left_behind(reports={NODE: a_report(at=NOW - 31)})) == [""]
 
 
 def test_a_fleet_in_good_order_has_no_strays_while_it_is_destroyed() -> None:

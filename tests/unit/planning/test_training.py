@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import FleetSpec, Market, OnCompletion, WithoutCheckpoint
+from lifecycle.model.hours import Hours
 from lifecycle.model.plan import Claim, GiveOut, Instruct, Kind, Release
 from lifecycle.model.records import Desired, DrainOutcome, Outcome, Phase
 from lifecycle.model.states import Cause, RunState
 from lifecycle.model.world import Observed
+from lifecycle.planning.attempts import backoff
 from lifecycle.planning.training import RESUME_CANDIDATES
 from tests.builders import (
     NODE,
@@ -79,6 +81,22 @@ def test_the_first_start_says_that_it_is_the_first() -> None:
         "spec",
         f"run {RUN} has never trained",
     )
+
+
+def test_a_runs_clock_starts_when_its_first_attempt_is_given_out() -> None:
+    run = step(fresh(), GiveOut).run
+    assert run.hours == Hours(began=NOW, until=NOW, losing_to=Cause.CONTROLLER)
+
+
+def test_a_second_attempt_does_not_start_the_clock_anew() -> None:
+    hours = Hours(training=5.0, began=NOW - 9, until=NOW - 4, losing_to=Cause.SPOT)
+    run = a_run(an_ended_attempt(), state=RunState.STOPPED, hours=hours)
+    assert step(rested(runs={RUN: run}), GiveOut).run.hours == hours
+
+
+@pytest.mark.parametrize(("budget", "watched"), [({}, False), ({"idle_stop": "10m"}, True)])
+def test_the_use_of_a_machine_is_measured_where_idle_stop_is_set(budget: dict[str, str], watched: bool) -> None:
+    assert step(fresh(a_spec(budget=budget)), GiveOut).order.assignment.watch_use is watched
 
 
 def test_the_order_authorises_exactly_that_attempt() -> None:
@@ -209,7 +227,7 @@ def test_a_backed_off_run_waits_on_its_machine() -> None:
     spec = a_spec(budget={"retries": {"user_error": 9}})
     attempt = an_ended_attempt(outcome=Outcome.FAILED, cause=Cause.USER_ERROR, ended_at=NOW)
     run = a_run(attempt, state=RunState.FAILED, failures={"user_error": 2})
-    assert waiting(rested(spec, runs={RUN: run})).until == NOW + 1
+    assert waiting(rested(spec, runs={RUN: run})).until == NOW + backoff(2, f"{RUN}#1")
 
 
 def test_the_drain_of_somebody_else_holds_back_the_next_attempt() -> None:

@@ -9,8 +9,6 @@ import pytest
 from lifecycle.planning.unbuilt import unbuilt
 from tests.builders import a_spec, but
 
-HOOK = [{"run": ["true"]}]
-
 
 def test_what_is_built_is_not_complained_about() -> None:
     spec = a_spec(
@@ -18,8 +16,9 @@ def test_what_is_built_is_not_complained_about() -> None:
         market="spot",
         fallback={"to": "on_demand", "after": "10m"},
         checkpoint={"max_lost_work": "5m"},
-        budget={"retries": {"user_error": 2}},
+        budget={"per_hour": 9.0, "total": 90.0, "idle_stop": "1h", "retries": {"user_error": 2}},
         drift={"market": "replace"},
+        hooks={"pre_stop": [{"run": ["true"]}]},
         unreachable_after="never",
     )
     assert unbuilt(spec) == ()
@@ -28,30 +27,13 @@ def test_what_is_built_is_not_complained_about() -> None:
 @pytest.mark.parametrize(
     ("pool", "path", "what"),
     [
-        ({"schedule": {"stop": "0 20 * * *", "start": "0 8 * * *"}}, ("schedule",), "schedules are"),
         ({"train": {"profile": "torchrun"}}, ("train", "profile"), "profile 'torchrun' is"),
-        ({"budget": {"per_hour": 1.0}}, ("budget", "per_hour"), "budget.per_hour is"),
-        ({"budget": {"total": 0.0}}, ("budget", "total"), "budget.total is"),
-        ({"budget": {"idle_stop": "10m"}}, ("budget", "idle_stop"), "budget.idle_stop is"),
-        ({"hooks": {"post_start": HOOK}}, ("hooks", "post_start"), "hooks.post_start is"),
-        ({"hooks": {"pre_stop": HOOK}}, ("hooks", "pre_stop"), "hooks.pre_stop is"),
-        ({"hooks": {"pre_terminate": HOOK}}, ("hooks", "pre_terminate"), "hooks.pre_terminate is"),
-        ({"hooks": {"on_interruption": HOOK}}, ("hooks", "on_interruption"), "hooks.on_interruption is"),
     ],
 )
 def test_what_a_pool_asks_for_in_vain_is_named_with_its_place(
     pool: dict[str, Any], path: tuple[str, ...], what: str
 ) -> None:
     assert unbuilt(a_spec(**pool)) == ((("pools", "t", *path), what),)
-
-
-@pytest.mark.parametrize("provider", ["local", "aws"])
-def test_built_in_providers_are_built(provider: str) -> None:
-    assert unbuilt(but(a_spec(), provider=provider)) == ()
-
-
-def test_another_provider_is_named() -> None:
-    assert unbuilt(but(a_spec(), provider="moon")) == ((("provider",), "provider 'moon' is"),)
 
 
 def test_secrets_are_named() -> None:

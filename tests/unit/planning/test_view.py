@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market, WithoutCheckpoint
+from lifecycle.model.money import Price
 from lifecycle.model.records import HoldKind, Outcome, Placement
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
@@ -37,15 +38,16 @@ from tests.unit.planning.reading import seen
 
 
 def held(*kinds: HoldKind, market: str = "on_demand") -> Placement:
-    """What is wanted of a node under these holds."""
-    return seen(training(a_spec(market=market), holds=tuple(a_hold(kind) for kind in kinds))).wanted
+    """What is wanted of a node under these holds, whose machine is of the spec's market."""
+    there = (a_machine(market=Market(market)),)
+    return seen(training(a_spec(market=market), machines=there, holds=tuple(a_hold(kind) for kind in kinds))).wanted
 
 
 def over(on_completion: str, market: str) -> Placement:
     """What is wanted of a node whose run has completed."""
     spec = a_spec(market=market, train={"on_completion": on_completion})
-    attempt = an_ended_attempt(spec, outcome=Outcome.COMPLETED)
-    return seen(rested(spec, runs={RUN: a_run(attempt, state=RunState.COMPLETED)})).wanted
+    attempt, there = an_ended_attempt(spec, outcome=Outcome.COMPLETED), (a_machine(market=Market(market)),)
+    return seen(rested(spec, machines=there, runs={RUN: a_run(attempt, state=RunState.COMPLETED)})).wanted
 
 
 def test_every_node_declared_or_known_is_seen_in_natural_order() -> None:
@@ -143,6 +145,16 @@ def test_a_stop_hold_powers_an_on_demand_machine_off(kind: HoldKind) -> None:
 
 def test_a_stop_hold_ends_a_spot_machine_because_it_cannot_be_stopped() -> None:
     assert held(HoldKind.STOP, market="spot") == a_placement(present=False, reason=StopReason.MANUAL)
+
+
+def test_a_spot_machine_cannot_be_stopped_whatever_the_spec_would_buy_now() -> None:
+    found = seen(training(a_spec(market="on_demand"), holds=(a_hold(HoldKind.STOP),))).wanted
+    assert (found.present, found.powered) == (False, True)
+
+
+def test_a_machine_that_is_going_is_no_second_one() -> None:
+    going = a_machine(id="m2", incarnation=2, ending=True)
+    assert seen(training(machines=(going, a_machine()))).surplus == ()
 
 
 def test_a_replace_hold_wants_a_machine_all_the_same() -> None:
@@ -244,8 +256,9 @@ def test_resume_points_leave_out_what_was_rejected() -> None:
 
 
 def test_a_local_node_costs_nothing_and_the_price_of_others_is_not_known() -> None:
-    view = seen(training())
-    assert (view.price, but(view, provider="aws").price) == (0.0, None)
+    here = training()
+    there = training(record=a_record(but(a_spec(), provider="aws")))
+    assert (seen(here).price, seen(there).price) == (Price(dollars=0.0, at=NOW, source="this computer"), None)
 
 
 def test_a_fleet_that_is_being_destroyed_has_an_owner_who_is_leaving() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
+from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.journal import Entry, EntryKind, Tick
 from lifecycle.model.records import Allowance
@@ -19,6 +20,7 @@ from tests.builders import (
     a_claim,
     a_hold,
     a_placement,
+    a_proof,
     a_receipt,
     a_record,
     a_report,
@@ -60,6 +62,9 @@ def test_nothing_written_is_an_empty_observation(tracker: ControllerTracker) -> 
     assert tracker.observe("f") == Observed(fleet="f")
 
 
+PUT_BACK = Correction(node=NODE, field="power", times=(NOW,), generation=1)
+
+
 def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: NodeTracker) -> None:
     tracker.set_spec(a_record(), None)
     tracker.place("f", a_placement(), None)
@@ -70,6 +75,8 @@ def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: Node
     tracker.hold("f", a_hold())
     tracker.allow_loss("f", an_allowance())
     tracker.reject("f", a_receipt(90), None)
+    tracker.put_proof("f", a_proof(), None)
+    tracker.note_correction("f", PUT_BACK, None)
     tracker.tick(a_tick(), None)
     assert tracker.observe("f") == Observed(
         fleet="f",
@@ -83,6 +90,8 @@ def test_all_that_was_written_is_observed(tracker: ControllerTracker, node: Node
         holds=(a_hold(),),
         allowances={"m1": an_allowance()},
         rejections=frozenset({a_receipt(90).digest}),
+        proofs={"f/t": a_proof()},
+        corrections=(PUT_BACK,),
         last_tick=a_tick(),
     )
 
@@ -92,10 +101,12 @@ def test_what_was_taken_back_is_observed_no_longer(tracker: ControllerTracker) -
     tracker.claim_drain("f", a_claim(), None)
     tracker.hold("f", a_hold())
     tracker.allow_loss("f", an_allowance())
+    tracker.note_correction("f", PUT_BACK, None)
     tracker.remove_spec("f", None)
     tracker.release_drain("f", NODE, None)
     tracker.lift("f", a_hold())
     tracker.spend_allowance("f", "m1", None)
+    tracker.forget_correction("f", PUT_BACK, None)
     assert tracker.observe("f") == Observed(fleet="f")
 
 

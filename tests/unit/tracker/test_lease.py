@@ -12,8 +12,10 @@ import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.model.errors import LeaseHeld, LostLease
+from lifecycle.ports.provisioner import SILENT_AFTER
 from lifecycle.system.processes import Identity, identify, myself
 from lifecycle.tracker.lease import LEASE_SECONDS, Leases
+from lifecycle.tracker.updates import UpdateLog
 from tests.unit.agent.doubles import HandClock
 
 ANOTHER_BOOT = "00000000-0000-0000-0000-000000000000"
@@ -174,6 +176,26 @@ def test_a_lease_of_another_host_is_taken_once_it_has_run_out(
 ) -> None:
     abandoned(table, clock, host="there", process=Identity(ANOTHER_BOOT, living.pid, 1))
     clock.pass_by(LEASE_SECONDS)
+    with leases(table, clock).held("f"):
+        pass
+
+
+def _updating(table: SqliteTable, clock: HandClock, *, heard: float) -> None:
+    """A holder on another host, long past its time, whose update of the stack was heard of `heard` seconds ago."""
+    process = Identity(ANOTHER_BOOT, 7, 1)
+    abandoned(table, clock, host="there", process=process)
+    clock.pass_by(10 * LEASE_SECONDS)
+    UpdateLog(table).beat("f", "there", Identity(ANOTHER_BOOT, 8, 1), clock.now() - heard)
+
+
+def test_a_lease_does_not_run_out_under_an_update_that_beats(table: SqliteTable, clock: HandClock) -> None:
+    _updating(table, clock, heard=10.0)
+    with pytest.raises(LeaseHeld):
+        leases(table, clock).held("f").__enter__()
+
+
+def test_a_lease_whose_update_beats_no_longer_has_run_out(table: SqliteTable, clock: HandClock) -> None:
+    _updating(table, clock, heard=SILENT_AFTER + 1)
     with leases(table, clock).held("f"):
         pass
 

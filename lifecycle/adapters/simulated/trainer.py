@@ -1,0 +1,285 @@
+"""A training script that advances with virtual time, and the machine's disk that it writes to.
+
+A step takes a fixed time; every so often a checkpoint appears; asked to save it takes a while, then the checkpoint
+is there (and the script ends, when that was asked). It may crash, hang, or ignore what it is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lifecycle.adapters.simulated.timeline import Timeline
+from lifecycle.model.records import Assignment
+from lifecycle.ports.trainer import LocalCheckpoint, ProcessState, StopRequest
+
+NEVER = math.inf
+
+
+NO_PROCESS = 2**31 - 1
+"""A pid that no process has: whoever signals it reaches nobody."""
+
+
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """How a training script behaves. Times are seconds, steps count from the beginning of the run."""
+
+    steps: int = 10_000_000
+    step: float = 1.0
+    every: float = 600.0
+    save: float = 5.0
+    obeys: bool = True
+    """It saves when it is asked to."""
+    crashes_at: int | None = None
+    hangs_at: int | None = None
+
+
+@dataclass
+class Process:
+    """One attempt's process. Times are of the monotonic clock."""
+
+    run: str
+    attempt: int
+    directory: Path
+    habits: Habits
+    began: float
+    base: int
+    started_at: float
+    saved_until: float
+    ended: float | None = None
+    exit_code: int | None = None
+    asked: StopRequest | None = None
+    asked_at: float = NEVER
+    result: Any = None
+
+    @property
+    def alive(self) -> bool:
+        return self.ended is None
+
+    def step_at(self, moment: float) -> int:
+        habits = self.habits
+        reached = self.base + math.floor((min(moment, self.stands_from) - self.began) / habits.step + 1e-6)
+        limits = (habits.steps, habits.crashes_at, habits.hangs_at)
+        return min(reached, *(max(self.base, limit) for limit in limits if limit is not None))
+
+    @property
+    def stands_from(self) -> float:
+        """From here on it does no more steps: it ended, or saves in order to end."""
+        asked = self.asked_at if self.asked and self.asked.mode == "save-and-exit" else NEVER
+        return min(asked if self.habits.obeys else NEVER, NEVER if self.ended is None else self.ended)
+
+    def reaches(self, step: int) -> float:
+        return self.began + max(0, step - self.base) * self.habits.step
+
+    @property
+    def hangs_from(self) -> float:
+        return NEVER if self.habits.hangs_at is None else self.reaches(self.habits.hangs_at)
+
+    @property
+    def answers_at(self) -> float:
+        """When the save that was asked for is complete."""
+        hears = self.habits.obeys and self.asked_at < self.hangs_from
+        return self.asked_at + self.habits.save if self.asked and hears else NEVER
+
+    @property
+    def saves_at(self) -> float:
+        """When the next checkpoint that nobody asked for is complete."""
+        due = self.saved_until + self.habits.every
+        return due if due < min(self.stands_from, self.hangs_from) else NEVER
+
+    @property
+    def ends_at(self) -> float:
+        """When it ends by itself: finished, or crashed."""
+        limits = [each for each in (self.habits.steps, self.habits.crashes_at) if each is not None]
+        due = self.reaches(min(limits))
+        return due if due < min(self.stands_from, self.hangs_from) else NEVER
+
+
+@dataclass
+class Disk:
+    """What outlives a reboot: the checkpoints by directory, and who wrote how often."""
+
+    saved: dict[Path, dict[str, LocalCheckpoint]] = field(default_factory=dict)
+    writes: int = 0
+
+    def put(self, directory: Path, name: str, step: int) -> None:
+        self.writes += 1
+        fresh = LocalCheckpoint(step, name, f"w{self.writes}")
+        self.saved.setdefault(directory, {})[name] = fresh
+
+    def all(self, directory: Path) -> tuple[LocalCheckpoint, ...]:
+        return tuple(sorted(self.saved.get(directory, {}).values()))
+
+
+class SimulatedTrainer:
+    """Implements `ports.trainer.Trainer`. `started` is told (run, attempt, step) when a process begins."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        habits: Callable[[str], Habits],
+        started: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
+        self._timeline, self._habits, self._started = timeline, habits, started
+        self.disk = Disk()
+        self.answers: list[tuple[str, int, str]] = []
+        """Every (run, attempt, request) that a trainer answered with a save."""
+        self.processes: dict[str, Process] = {}
+
+    # ---- what happens with time ------------------------------------------------------------------
+
+    def at_work(self) -> Process | None:
+        """The process that is alive now, if any."""
+        self.advance()
+        return next((each for each in self.processes.values() if each.alive), None)
+
+    def next_change(self) -> float | None:
+        """Seconds until a checkpoint appears or a process ends by itself."""
+        dues = [due for p in self.processes.values() if p.alive for due in (p.saves_at, p.answers_at, p.ends_at)]
+        soonest = min(dues, default=NEVER)
+        return None if soonest is NEVER or math.isinf(soonest) else max(0.0, soonest - self._timeline.monotonic())
+
+    def advance(self) -> None:
+        """Lets everything happen that was due until now."""
+        for process in self.processes.values():
+            while process.alive and self._next(process):
+                pass
+
+    def _next(self, process: Process) -> bool:
+        due = min(process.saves_at, process.answers_at, process.ends_at)
+        if due > self._timeline.monotonic():
+            return False
+        if due == process.answers_at:
+            self._answer(process, due)
+        elif due == process.saves_at:
+            self._save(process, process.step_at(due))
+            process.saved_until = due
+        else:
+            self._end_by_itself(process, due)
+        return True
+
+    def _answer(self, process: Process, at: float) -> None:
+        assert process.asked is not None
+        self.answers.append((process.run, process.attempt, process.asked.request))
+        self._save(process, process.step_at(process.asked_at))
+        if process.asked.mode == "save-and-exit":
+            process.ended, process.exit_code = at, 0
+        else:
+            process.asked, process.asked_at = None, NEVER
+
+    def _end_by_itself(self, process: Process, at: float) -> None:
+        crashed = process.habits.crashes_at is not None and process.step_at(at) < process.habits.steps
+        process.ended, process.exit_code = at, 1 if crashed else 0
+        if not crashed:
+            self._save(process, process.habits.steps)
+            process.result = {"steps": process.habits.steps}
+
+    def _save(self, process: Process, step: int) -> None:
+        self.disk.put(process.directory, f"step-{step:09d}", step)
+
+    def power_cut(self) -> None:
+        """The machine went down under it: nobody sees how it ended."""
+        self.advance()
+        for process in self.processes.values():
+            if process.alive:
+                process.ended = self._timeline.monotonic()
+
+    # ---- the port --------------------------------------------------------------------------------
+
+    def prepare(self, assignment: Assignment) -> None:
+        self.processes.pop(assignment.run, None)
+        self.disk.saved.setdefault(self.checkpoint_directory(assignment), {})
+
+    def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
+        standing = self.processes.get(assignment.run)
+        if standing is not None and standing.attempt == assignment.attempt:
+            return
+        directory, now = self.checkpoint_directory(assignment), self._timeline.monotonic()
+        base = self.disk.saved[directory][resume_from.name].step if resume_from else 0
+        self.processes[assignment.run] = Process(
+            run=assignment.run,
+            attempt=assignment.attempt,
+            directory=directory,
+            habits=self._habits(assignment.run),
+            began=now,
+            base=base,
+            started_at=self._timeline.now(),
+            saved_until=now,
+        )
+        self._started(assignment.run, assignment.attempt, base)
+
+    def process(self, assignment: Assignment) -> ProcessState | None:
+        self.advance()
+        found = self.processes.get(assignment.run)
+        if found is None or found.attempt != assignment.attempt:
+            return None
+        return ProcessState(
+            pid=NO_PROCESS, alive=found.alive, started_at=found.started_at, exit_code=found.exit_code
+        )
+
+    def ask(self, run: str, request: StopRequest) -> None:
+        process = self.processes.get(run)
+        if process is None or not process.alive:
+            return
+        if process.asked is None or process.asked.mode != request.mode:
+            process.asked_at = self._timeline.monotonic()
+        process.asked = request
+
+    def withdraw(self, run: str) -> None:
+        process = self.processes.get(run)
+        if process is not None and process.alive:
+            if process.asked is not None and process.asked.mode == "save-and-exit" and process.habits.obeys:
+                process.base, process.began = (
+                    process.step_at(self._timeline.monotonic()),
+                    self._timeline.monotonic(),
+                )
+            process.asked, process.asked_at = None, NEVER
+
+    def helper_present(self, run: str) -> bool:
+        return run in self.processes
+
+    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:  # noqa: ARG002
+        """It is asked by file, and has registered."""
+        return ()
+
+    def terminate(self, assignment: Assignment) -> None:
+        self._end(assignment, -15)
+
+    def kill(self, assignment: Assignment) -> None:
+        self._end(assignment, -9)
+
+    def _end(self, assignment: Assignment, exit_code: int) -> None:
+        self.advance()
+        process = self.processes.get(assignment.run)
+        if process is not None and process.alive:
+            process.ended, process.exit_code = self._timeline.monotonic(), exit_code
+
+    def intruders(self, assignment: Assignment | None) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
+    def progress(self, run: str) -> int | None:
+        process = self.processes.get(run)
+        return process.step_at(self._timeline.monotonic()) if process else None
+
+    def result(self, run: str) -> tuple[bool, Any]:
+        process = self.processes.get(run)
+        return (True, process.result) if process and process.result is not None else (False, None)
+
+    def checkpoints(self, assignment: Assignment) -> tuple[LocalCheckpoint, ...]:
+        self.advance()
+        return self.disk.all(self.checkpoint_directory(assignment))
+
+    def checkpoint_directory(self, assignment: Assignment) -> Path:
+        return Path(assignment.run) / assignment.checkpoint_directory
+
+    def discard(self, assignment: Assignment, names: Sequence[str]) -> None:
+        here = self.disk.saved.get(self.checkpoint_directory(assignment), {})
+        for name in names:
+            here.pop(name, None)
+
+    def last_words(self, assignment: Assignment) -> str:  # noqa: ARG002
+        return ""

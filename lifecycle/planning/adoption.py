@@ -1,0 +1,91 @@
+"""When a spec may take the place of the one of record; each refusal names the option that overrides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lifecycle.model.errors import GuardRefused
+from lifecycle.model.fleet import FleetSpec, Market, Pool
+from lifecycle.model.records import SpecRecord
+from lifecycle.model.world import Observed
+from lifecycle.planning import attempts, guards
+
+REMEMBERED = 20
+"""So many earlier texts of a fleet's spec are known again."""
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has agreed to, as options of `apply` and `run` or in `pulumi config`."""
+
+    allow_empty: bool = False
+    take_over: bool = False
+    rollback: bool = False
+    accept_unproven: bool = False
+
+
+def may_replace(record: SpecRecord, observed: Observed, consent: Consent) -> None:
+    """Raises GuardRefused where `record` may not take the place of the one that stands."""
+    standing, spec = observed.record, record.spec
+    if standing is None:
+        return
+    if standing.source != record.source and not consent.take_over:
+        raise GuardRefused(
+            f"{spec.fleet} was applied from {standing.source}, not from {record.source}",
+            fix="give this fleet another name, or pass --take-over",
+        )
+    if spec.provider == "aws" and standing.spec.region != spec.region:
+        raise GuardRefused(
+            f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
+            fix="give this fleet another name, or `steady destroy` it there first",
+        )
+    resized = guards.resized(standing.spec, spec)
+    if resized:
+        raise GuardRefused(
+            f"{spec.fleet}: resize: the gang {resized[0]} would go on with another number of ranks",
+            fix=f"name another run (pools.{resized[0]}.train.run), or keep its `nodes`",
+        )
+    emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
+    if emptied and not consent.allow_empty:
+        raise GuardRefused(
+            f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
+            fix="pass --allow-empty if that is meant; their work is saved first",
+        )
+    if record.digest in standing.earlier and not consent.rollback:
+        raise GuardRefused(
+            f"{spec.fleet}: this text was applied before generation {standing.generation}, which took its place",
+            fix="get the newest file, or pass --rollback if going back is meant",
+        )
+    unproven = tuple(_unproven(standing.spec, observed, spec))
+    if unproven and not consent.accept_unproven:
+        raise GuardRefused(
+            f"{spec.fleet}: {', '.join(unproven)} would move from on_demand to spot, and its trainer has not been "
+            "seen to save when asked",
+            fix="`steady checkpoint NODE` shows whether it saves; or pass --accept-unproven",
+        )
+
+
+def earlier(standing: SpecRecord | None, digest: str) -> tuple[str, ...]:
+    """The digests of the texts that stood before this one, oldest first."""
+    if standing is None or standing.digest == digest:
+        return standing.earlier if standing else ()
+    return tuple(each for each in (*standing.earlier, standing.digest) if each != digest)[-REMEMBERED:]
+
+
+def _unproven(before: FleetSpec, observed: Observed, after: FleetSpec) -> Iterator[str]:
+    for name, pool in sorted(after.pools.items()):
+        was = before.pools.get(name)
+        moved = was is not None and (was.market, pool.market) == (Market.ON_DEMAND, Market.SPOT)
+        if moved and pool.nodes and not _saves_when_asked(observed, name, pool):
+            yield name
+
+
+def _saves_when_asked(observed: Observed, name: str, pool: Pool) -> bool:
+    """Whether a trainer of this very train section has answered an ask with a checkpoint."""
+    wanted = attempts.fingerprint(pool)
+    of_pool = [run.attempt for run in observed.runs.values() if run.pool == name and run.attempt]
+    alike = {(each.run, each.number): each for each in of_pool if each.fingerprint == wanted}
+    told = [each.receipt for each in alike.values()]
+    told += [r.receipt for r in observed.reports.values() if (r.run, r.attempt) in alike]
+    return any(receipt is not None and receipt.request is not None for receipt in told)

@@ -1,0 +1,78 @@
+"""The fight detector: a field that was put back three times within an hour is somebody else's too.
+
+It is left alone then, and shown with who changed it where the provider knows, until the first of the three is an
+hour ago, the spec changes, or an operator says `steady start NODE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from lifecycle.model.corrections import Correction
+from lifecycle.model.fleet import DriftPolicy
+from lifecycle.model.plan import Action, Converge, Drift, Kind, PowerOn, Refusal
+from lifecycle.model.quantities import spoken
+from lifecycle.model.records import Condition, Status
+from lifecycle.planning.corrections import OFTEN, once_more
+from lifecycle.planning.view import NodeView
+
+GUARD = "contested"
+
+_PUT_BACK = (DriftPolicy.RESTORE, DriftPolicy.REPLACE)
+_KINDS = {"power": Kind.START, "tags": Kind.UPDATE}
+
+
+def counted(drawn: Iterable[tuple[Action, NodeView]], known: Iterable[Correction]) -> Iterator[Action]:
+    """The actions with what is to be written down of those whose steps put a field back for good."""
+    before = {(each.node, each.field): each for each in known}
+    for action, view in drawn:
+        final = any(isinstance(step, PowerOn | Converge) for step in action.steps)
+        yield _counted(action, view, before.get((view.node, action.field))) if action.field and final else action
+
+
+def _counted(action: Action, view: NodeView, before: Correction | None) -> Action:
+    correction = Correction(
+        node=view.node,
+        field=action.field,
+        times=once_more(before, view.now, generation=view.generation),
+        generation=view.generation,
+        said=view.machine.said if view.machine else "",
+    )
+    return msgspec.structs.replace(action, correction=correction)
+
+
+def refusals(view: NodeView, found: Iterable[Drift]) -> Iterator[Refusal]:
+    """What is not as it should be, and is not put back any more."""
+    for drift in found:
+        ours = drift.field == "power" and not drift.preexisting
+        if not ours and drift.field in view.contested and drift.policy in _PUT_BACK:
+            yield Refusal(
+                action=_KINDS.get(drift.field, Kind.REPLACE),
+                node=view.node,
+                guard=GUARD,
+                evidence=_evidence(view, drift.field),
+                override=f"steady start {view.node}",
+            )
+
+
+def conditions(view: NodeView) -> Iterator[Condition]:
+    for field, correction in view.contested.items():
+        yield Condition(
+            type="Contested",
+            status=Status.TRUE,
+            reason="".join(word.capitalize() for word in field.split("_")),
+            message=f"{_evidence(view, field)}; override: steady start {view.node}",
+            since=correction.times[-1],
+        )
+
+
+def _evidence(view: NodeView, field: str) -> str:
+    correction = view.contested[field]
+    said = (view.machine.said if view.machine else "") or correction.said
+    by = f"by: {said}" if said else "the provider does not say by whom"
+    ago = spoken(max(0.0, view.now - correction.times[-1]))
+    return (
+        f"{field} was changed again and again ({by}); it was put back {OFTEN} times within an hour, last {ago} ago"
+    )

@@ -1,0 +1,34 @@
+"""An attempt that was given out and never ordered: its controller was cut short in between.
+
+No agent may start it, and writes of orders are fenced: whoever holds the lease may order it again, or close it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifecycle.model.records import Attempt, Outcome, Run
+from lifecycle.model.states import Cause
+from lifecycle.model.world import Observed
+from lifecycle.planning import attempts
+
+WHY = "given out and never ordered; its train section has changed since"
+
+
+def outdated(observed: Observed, run: Run, attempt: Attempt) -> bool:
+    """Whether nobody was ordered to start it, and its train section is not the declared one any more."""
+    pool = observed.record.spec.pools.get(run.pool) if observed.record else None
+    if attempt.started_at is not None or pool is None or attempt.fingerprint == attempts.fingerprint(pool):
+        return False
+    return not any(_ordered(observed, node, attempt) for node in run.nodes)
+
+
+def _ordered(observed: Observed, node: str, attempt: Attempt) -> bool:
+    order = observed.orders.get(node)
+    assignment = order.assignment if order else None
+    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
+
+
+def closed(attempt: Attempt, now: float) -> Attempt:
+    """The attempt as one that never was: the next one is of the section that is declared."""
+    return msgspec.structs.replace(attempt, ended_at=now, outcome=Outcome.VOID, cause=Cause.CONTROLLER, detail=WHY)

@@ -36,7 +36,7 @@ class GangOnAws:
         env = {"STEADY_REGION": REGION, "STEADY_TABLE": found.table, "STEADY_BUCKET": found.bucket}
         self.host = InstanceHost(aws, self.clients, folder / "machines", env)
         self.control = cloud.control(found, Maker(self.site, self.image))
-        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"), allow_empty=False, take_over=False)
+        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"))
 
     def spec(self) -> FleetSpec:
         command = ["python", str(Stage.EXAMPLES / TRAINER), "--step-time", str(STEP_TIME), "--address", "127.0.0.1"]

@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from lifecycle.adapters.simulated.cloud import Climate, Cloud, Instance
+from lifecycle.adapters.simulated.prices import SimulatedPrices
 from lifecycle.adapters.simulated.provider import Probe, Touched, nothing
 from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
@@ -88,7 +89,8 @@ class World:
         self.touched: list[Witnessed] = []
         self.begun: list[Beginning] = []
         self._of_node: dict[str, set[str]] = defaultdict(set)
-        self._ground = Ground(self.timeline, self.cloud, self.storage, self.store, self.bell, self._note)
+        prices = SimulatedPrices(self.cloud.climate.prices, self.timeline, seed)
+        self._ground = Ground(self.timeline, self.cloud, self.storage, self.store, self.bell, prices, self._note)
         self._site = Site(
             self.timeline, self.cloud, self.storage, self.store, habits, self.bell, self._note_beginning
         )

@@ -21,6 +21,7 @@ from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
 from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
+from lifecycle.planning.holds import scheduled
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.receipts import eligible
 from lifecycle.planning.status import NodeStatus, fleet_status
@@ -317,6 +318,7 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
     spec = record.spec if record is not None and not record.destroying else None
     declared = {str(name): name for name in spec.nodes()} if spec else {}
     now = world.timeline.now()
+    resting = scheduled(spec, now) if spec else {}
     wrong = []
     for instance in world.cloud.instances.values():
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
@@ -330,7 +332,7 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]
         if node in refused:
             continue
-        if held or over:
+        if held or over or name.pool in resting:
             wrong += [f"{node}: something trains"] if at_work else []
         elif len(live) != 1 or len(at_work) != 1:
             wrong.append(f"{node}: {len(live)} machines, {len(at_work)} trainers")

@@ -7,9 +7,11 @@ or an operator's part of it included. An act that was cut short is done again: p
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from lifecycle.adapters.simulated.cloud import Climate, Kind
+from lifecycle.adapters.simulated.timeline import BEGIN
 from lifecycle.adapters.simulated.trainer import Habits
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
@@ -118,6 +120,32 @@ def _shortage() -> Stage:
     return Stage(a_fleet(2, zones=["sim-1a", "sim-1b"]), climate=Climate(capacity={short: 1}))
 
 
+def _spent() -> Stage:
+    """Its money lasts for the better part of an hour."""
+    return Stage(a_fleet(1, budget={"total": 2.0}), climate=Climate(prices={"sim.large": 12.0}))
+
+
+def _scheduled() -> Stage:
+    """Two hours after the world began it is to stop for the night."""
+    stop, start = (datetime.fromtimestamp(BEGIN + 3600 * hours, UTC) for hours in (2, 14))
+    return Stage(a_fleet(1, schedule={"stop": f"{stop:%M %H} * * *", "start": f"{start:%M %H} * * *"}))
+
+
+def _evening(stage: Stage, _: Seat) -> None:
+    stage.world.timeline.run_for(BEGIN + 2 * 3600 + 60 - stage.world.timeline.now())
+
+
+def _morning(stage: Stage, _: Seat) -> None:
+    stage.world.timeline.run_for(BEGIN + 14 * 3600 + 60 - stage.world.timeline.now())
+
+
+def _night(stage: Stage) -> None:
+    seat = stage.seat("before")
+    stage.train(seat)
+    _evening(stage, seat)
+    stage.settle(seat)
+
+
 def _edit(stage: Stage, seat: Seat) -> None:
     stage.apply(seat, train={"hyperparameters": {"lr": 0.2}})
 
@@ -140,6 +168,9 @@ PLOTS = (
     Plot("stop on demand", _stop, make=_one(market="on_demand")),
     Plot("start again", _start, before=_stopped, make=_one(market="on_demand")),
     Plot("hold expiry", _time_passes, before=_hold_expires, make=_one()),
+    Plot("budget stop", _time_passes, make=_spent),
+    Plot("schedule stops", _evening, make=_scheduled),
+    Plot("schedule starts", _morning, before=_night, make=_scheduled),
     Plot("market change", _market, make=_one()),
     Plot("lost answer", _lose_the_answer, make=_one()),
     Plot("storm", _storm, make=lambda: Stage(a_fleet(3))),

@@ -11,11 +11,11 @@ import msgspec
 
 from lifecycle.model.codec import convert
 from lifecycle.model.fleet import FleetSpec, Market, Profile, WithoutCheckpoint
+from lifecycle.model.holds import Allowance, Hold, HoldKind
 from lifecycle.model.journal import Tick
 from lifecycle.model.money import Choice, Meter, Price, Quote
 from lifecycle.model.proving import SaveOutcome, SaveProof
 from lifecycle.model.records import (
-    Allowance,
     Assignment,
     Attempt,
     Desired,
@@ -23,8 +23,6 @@ from lifecycle.model.records import (
     Drained,
     DrainOutcome,
     Ended,
-    Hold,
-    HoldKind,
     Incarnation,
     Notice,
     Order,

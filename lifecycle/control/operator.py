@@ -14,18 +14,11 @@ import msgspec
 from lifecycle.control.observe import observe
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
 from lifecycle.model.fleet import FleetSpec, Resume
+from lifecycle.model.holds import Allowance, Hold, HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.proving import SaveProof
-from lifecycle.model.records import (
-    Allowance,
-    Desired,
-    Hold,
-    HoldKind,
-    Order,
-    Phase,
-    SpecRecord,
-)
+from lifecycle.model.records import Desired, Order, Phase, SpecRecord
 from lifecycle.model.states import RunState, StopReason
 from lifecycle.model.world import Machine
 from lifecycle.planning import adoption, holds, rehearsing

@@ -13,13 +13,13 @@ from enum import StrEnum
 import msgspec
 
 from lifecycle.model.corrections import Correction
+from lifecycle.model.holds import Hold
 from lifecycle.model.journal import Entry
 from lifecycle.model.money import Ledger, Price
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
-    Hold,
     Incarnation,
     Order,
     Placement,

@@ -8,15 +8,13 @@ import msgspec
 
 from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import Market
+from lifecycle.model.holds import Allowance, Hold, HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Quiet, Tick
 from lifecycle.model.money import Choice, Ledger, Quote
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
-    Allowance,
     DrainClaim,
-    Hold,
-    HoldKind,
     Incarnation,
     Order,
     Placement,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Mode, Pool
+from lifecycle.model.holds import Hold
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, Refusal, Waiting
-from lifecycle.model.records import Hold
 from lifecycle.model.states import Cause
 from lifecycle.planning.moments import utc
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.holds import Hold, HoldKind
 from lifecycle.model.journal import Entry, EntryKind
-from lifecycle.model.records import Hold, HoldKind
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import schedule

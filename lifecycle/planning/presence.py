@@ -8,10 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Meter
 from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import HoldKind, Incarnation, Placement, Report
+from lifecycle.model.records import Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.planning import attempts, breaker, budget, capacity, cost, drift, gangs, hearing, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait

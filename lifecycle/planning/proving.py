@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Market, Pool, Resume
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.notice import NoticeArithmetic
 from lifecycle.model.plan import Save
 from lifecycle.model.proving import SaveOutcome, SaveProof, measured, pool_key, proven
-from lifecycle.model.records import Attempt, Condition, DrainOutcome, Ended, HoldKind, Outcome, Report, Status
+from lifecycle.model.records import Attempt, Condition, DrainOutcome, Ended, Outcome, Report, Status
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint
 from lifecycle.planning.moments import utc

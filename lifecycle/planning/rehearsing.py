@@ -8,10 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Local, Mode
+from lifecycle.model.holds import Hold, HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Kind, Reason
 from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key
-from lifecycle.model.records import Attempt, Hold, HoldKind, Outcome, Phase
+from lifecycle.model.records import Attempt, Outcome, Phase
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import holds, proving

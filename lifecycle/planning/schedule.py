@@ -14,7 +14,7 @@ from cronsim import CronSim
 
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.fleet import Pool, Schedule
-from lifecycle.model.records import Hold, HoldKind
+from lifecycle.model.holds import Hold, HoldKind
 
 CLOCK_CHANGE = 3 * 3600.0
 """Seconds: no zone's clock is changed by more at once."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lifecycle.model.holds import Hold
 from lifecycle.model.plan import Plan
 from lifecycle.model.quantities import spoken
-from lifecycle.model.records import Condition, Hold, Status
+from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import behind, budget, contest, holds, proving, shared, staleness

@@ -9,14 +9,13 @@ import msgspec
 
 from lifecycle.model.corrections import Correction
 from lifecycle.model.fleet import FleetSpec, Market, Mode, OnCompletion, Pool, WithoutCheckpoint
+from lifecycle.model.holds import Hold, HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Quiet
 from lifecycle.model.money import Price
 from lifecycle.model.records import (
     Attempt,
     DrainClaim,
-    Hold,
-    HoldKind,
     Incarnation,
     Order,
     Phase,
@@ -29,7 +28,7 @@ from lifecycle.model.records import (
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import attempts, budget, cost, gangs, hearing, holds, idling, placement, receipts
-from lifecycle.planning.corrections import contested
+from lifecycle.planning.shelves import Shelves, sorted_out
 
 SILENT_AFTER = 30.0
 """Seconds without a report after which an agent counts as silent: unknown, not dead."""
@@ -170,24 +169,11 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
         return self.prices.of(cost.made_of(self.machine)) if self.machine else None
 
 
-class _Shelves(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read per node, sorted once: a fleet of thousands is planned in one pass."""
-
-    machines: Mapping[str, list[Machine]]
-    claims: Mapping[str, list[Incarnation]]
-    holds: Mapping[str | None, list[Hold]]
-    scheduled: Mapping[str, Hold]
-    allowed: frozenset[str]
-    prices: cost.Prices
-    accounts: Mapping[str, budget.Account]
-    contested: Mapping[str, Mapping[str, Correction]]
-
-
 def views(spec: FleetSpec | None, observed: Observed, now: float) -> tuple[NodeView, ...]:
     """Every node that is declared or known, in natural order."""
     spec = _without_zones(spec)
     declared = spec.nodes() if spec else ()
-    shelves = _shelves(spec, observed, now)
+    shelves = sorted_out(spec, observed, now)
     seen = [_view(spec, observed, shelves, name, now) for name in sorted({*declared, *observed.nodes()})]
     return tuple(_with_gangs(seen))
 
@@ -207,7 +193,7 @@ def _with_gangs(seen: list[NodeView]) -> Iterator[NodeView]:
 def view_of(spec: FleetSpec | None, observed: Observed, name: NodeName, now: float) -> NodeView:
     """One node alone; of a gang's rank, with the others."""
     spec = _without_zones(spec)
-    shelves, pool = _shelves(spec, observed, now), spec.pools.get(name.pool) if spec else None
+    shelves, pool = sorted_out(spec, observed, now), spec.pools.get(name.pool) if spec else None
     others = spec.nodes() if spec and pool and pool.mode is Mode.GANG else ()
     names = sorted({name, *(other for other in others if other.pool == name.pool)})
     seen = _with_gangs([_view(spec, observed, shelves, each, now) for each in names])
@@ -222,31 +208,7 @@ def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
     return msgspec.structs.replace(spec, pools=pools)
 
 
-def _shelves(spec: FleetSpec | None, observed: Observed, now: float) -> _Shelves:
-    machines: dict[str, list[Machine]] = defaultdict(list)
-    claims: dict[str, list[Incarnation]] = defaultdict(list)
-    held: dict[str | None, list[Hold]] = defaultdict(list)
-    for machine in observed.machines or ():
-        if machine.live:
-            machines[machine.node].append(machine)
-    for _, claim in sorted(observed.incarnations.items()):
-        claims[claim.node].append(claim)
-    for hold in observed.holds:
-        if hold.active(now):
-            held[hold.node].append(hold)
-    return _Shelves(
-        machines=machines,
-        claims=claims,
-        holds=held,
-        scheduled=holds.scheduled(spec, now),
-        allowed=frozenset(observed.allowances),
-        prices=cost.known(observed, spec, now),
-        accounts=budget.accounts(spec, observed, now),
-        contested=contested(observed.corrections, observed.record.generation if observed.record else 0, now),
-    )
-
-
-def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: NodeName, now: float) -> NodeView:
+def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: NodeName, now: float) -> NodeView:
     """The facts about one node."""
     node = str(name)
     pool = spec.pools.get(name.pool) if spec else None
@@ -257,7 +219,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: _Shelves, name: N
     report = observed.report(node, machine.id if machine else None)
     run_id = spec.run_of(name) if spec and pool else _last_run(observed, node)
     run = observed.runs.get(run_id) if run_id else None
-    hold = _hold(shelves, name)
+    hold = shelves.hold(name)
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
     account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
@@ -357,12 +319,6 @@ def _in_place(
 def _last_run(observed: Observed, node: str) -> str | None:
     order = observed.orders.get(node)
     return order.assignment.run if order and order.assignment else None
-
-
-def _hold(shelves: _Shelves, name: NodeName) -> Hold | None:
-    """The strictest active hold on the node, on its pool or on the fleet."""
-    stored = (*shelves.holds.get(str(name), ()), *shelves.holds.get(None, ()))
-    return holds.strictest(stored, shelves.scheduled.get(name.pool))
 
 
 def _live_claim(observed: Observed, node: str, now: float) -> DrainClaim | None:

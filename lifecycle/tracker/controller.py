@@ -10,14 +10,13 @@ import msgspec
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable
+from lifecycle.model.holds import Allowance, Hold
 from lifecycle.model.journal import Entry, Tick
 from lifecycle.model.money import Ledger, Quotes
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
-    Allowance,
     Attempt,
     DrainClaim,
-    Hold,
     Incarnation,
     Order,
     Placement,

@@ -21,8 +21,9 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.codec import convert
 from lifecycle.model.errors import SpecError
 from lifecycle.model.foundation import Foundation
+from lifecycle.model.holds import Allowance
 from lifecycle.model.ids import urn_name
-from lifecycle.model.records import Allowance, DrainOutcome, Placement, SpecRecord
+from lifecycle.model.records import DrainOutcome, Placement, SpecRecord
 from lifecycle.ports.provisioner import Outcome
 from lifecycle.specfile import load
 from lifecycle.system.processes import myself

@@ -20,8 +20,9 @@ from lifecycle.adapters.aws.session import Session
 from lifecycle.adapters.aws.table import DynamoTable, definition
 from lifecycle.control.guard import LastGuard
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.holds import Allowance
 from lifecycle.model.plan import Label
-from lifecycle.model.records import Allowance, DrainOutcome, Placement
+from lifecycle.model.records import DrainOutcome, Placement
 from lifecycle.model.tags import STATE
 from lifecycle.system.clock import SystemClock
 from lifecycle.tracker.controller import ControllerTracker

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Claim, Converge, EndStray, GiveOut, Instruct, Plan, PowerOff
-from lifecycle.model.records import Desired, HoldKind, Outcome, Phase, Report
+from lifecycle.model.records import Desired, Outcome, Phase, Report
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.planner import plan

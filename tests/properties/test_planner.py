@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.model.fleet import FleetSpec, Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Converge, EndStray, Facts, Kind, Plan, PowerOff
 from lifecycle.model.records import (
     Desired,
     DrainOutcome,
-    HoldKind,
     Order,
     Outcome,
     Phase,

@@ -18,8 +18,9 @@ from lifecycle.adapters.simulated.provider import OWNER
 from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
 from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
-from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
+from lifecycle.model.records import Attempt, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.planning.holds import scheduled
 from lifecycle.planning.presence import STRAY_AGE

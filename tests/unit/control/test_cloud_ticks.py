@@ -10,9 +10,9 @@ from lifecycle.control.loop import ASK_SHARED_EVERY, AWS, Ticked
 from lifecycle.control.observe import observe
 from lifecycle.model.errors import NotAuthorised, TimedOut, Unreadable
 from lifecycle.model.fleet import Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.journal import EntryKind
 from lifecycle.model.plan import Kind
-from lifecycle.model.records import HoldKind
 from lifecycle.model.world import Observed
 from lifecycle.ports.provisioner import Outcome
 from tests.builders import (

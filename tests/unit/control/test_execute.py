@@ -6,6 +6,7 @@ import pytest
 
 from lifecycle.model.errors import LostLease
 from lifecycle.model.fleet import Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import (
     Action,
@@ -21,7 +22,7 @@ from lifecycle.model.plan import (
     PowerOn,
     Release,
 )
-from lifecycle.model.records import HoldKind, Outcome
+from lifecycle.model.records import Outcome
 from lifecycle.model.states import InstanceState
 from tests.builders import (
     NODE,

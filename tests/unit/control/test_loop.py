@@ -10,9 +10,10 @@ import pytest
 from lifecycle.control.loop import LOCAL, Ticked
 from lifecycle.model.errors import LeaseHeld, LostLease, TimedOut
 from lifecycle.model.fleet import Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.journal import EntryKind
 from lifecycle.model.plan import Plan, Waiting
-from lifecycle.model.records import Desired, HoldKind, Outcome
+from lifecycle.model.records import Desired, Outcome
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from tests.builders import (

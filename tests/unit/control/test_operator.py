@@ -10,15 +10,10 @@ import pytest
 from lifecycle.control.operator import Operator
 from lifecycle.model.errors import GuardRefused, SteadyError, WrongUsage
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.holds import Hold, HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import EntryKind
-from lifecycle.model.records import (
-    Desired,
-    Hold,
-    HoldKind,
-    Phase,
-    SpecRecord,
-)
+from lifecycle.model.records import Desired, Phase, SpecRecord
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.adoption import Consent

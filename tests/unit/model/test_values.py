@@ -6,8 +6,8 @@ import pytest
 
 from lifecycle.model import errors
 from lifecycle.model.errors import Fault, SpecError
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import SYMBOLS, Action, Kind, Plan, Reason, Waiting
-from lifecycle.model.records import HoldKind
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
 from tests.builders import NOW, a_hold, a_machine, a_placement, a_receipt, a_spec, an_attempt, an_ended_attempt

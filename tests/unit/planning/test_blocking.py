@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec, Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.hooks import HookDone, HookOutcome, HookPoint
 from lifecycle.model.plan import Claim, Converge, GiveOut, Instruct, Kind, PowerOff, Release
-from lifecycle.model.records import DrainClaim, DrainOutcome, HoldKind, Phase
+from lifecycle.model.records import DrainClaim, DrainOutcome, Phase
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning.emptying import CLAIM_SECONDS, First, Passed, Purpose, drain_id, empty

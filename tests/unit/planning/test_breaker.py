@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Converge, Kind, Plan
-from lifecycle.model.records import HoldKind, Incarnation
+from lifecycle.model.records import Incarnation
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
 from lifecycle.planning.breaker import KEPT, launches, recent

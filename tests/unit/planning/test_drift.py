@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Aws, Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Drift
-from lifecycle.model.records import Condition, HoldKind, Status
+from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Aws
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Action, Claim, Converge, Kind, Plan, PowerOn, Reason, Step
-from lifecycle.model.records import HoldKind
 from lifecycle.model.states import Cause
 from lifecycle.planning.guards import blast_limit, emptied, resized, suspended, unproven
 from tests.builders import a_claim, a_hold, a_machine, a_placement, a_spec, but

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.journal import Quiet
 from lifecycle.model.plan import Claim, Kind, Plan
-from lifecycle.model.records import HoldKind
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.holds import Hold, HoldKind
 from lifecycle.model.plan import Claim, Kind, PowerOff, PowerOn, Release
-from lifecycle.model.records import Attempt, DrainOutcome, Hold, HoldKind, RunState
+from lifecycle.model.records import Attempt, DrainOutcome, RunState
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import holds

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Label
-from lifecycle.model.records import HoldKind, Outcome, Phase
+from lifecycle.model.records import Outcome, Phase
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.labels import AT_ONCE

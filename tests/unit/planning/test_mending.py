@@ -8,9 +8,10 @@ import pytest
 
 from lifecycle.model import tags
 from lifecycle.model.fleet import FleetSpec, Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Converge, Kind
-from lifecycle.model.records import HoldKind, Incarnation
+from lifecycle.model.records import Incarnation
 from lifecycle.model.states import Cause, InstanceState
 from lifecycle.model.world import Machine, Observed
 from tests.builders import (

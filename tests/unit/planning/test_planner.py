@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Kind, Plan
-from lifecycle.model.records import HoldKind, Outcome
+from lifecycle.model.records import Outcome
 from lifecycle.model.states import Cause, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning import planner

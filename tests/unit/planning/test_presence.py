@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Meter
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, Place, PowerOff, PowerOn, Release
-from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Placement, Receipt
+from lifecycle.model.records import DrainOutcome, Outcome, Placement, Receipt
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.attempts import backoff

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.proving import SaveOutcome, SaveProof, pool_key, proven
-from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Status
+from lifecycle.model.records import DrainOutcome, Outcome, Status
 from lifecycle.model.states import Cause
 from lifecycle.model.world import Observed
 from lifecycle.planning.attempts import fingerprint

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Claim, Converge, GiveOut, Instruct, Kind, Release
-from lifecycle.model.records import Desired, HoldKind, Outcome
+from lifecycle.model.records import Desired, Outcome
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.gangs import port

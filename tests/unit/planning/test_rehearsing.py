@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import FleetSpec, WithoutCheckpoint
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Claim, GiveOut, Kind, Release
 from lifecycle.model.proving import SaveOutcome
-from lifecycle.model.records import DrainOutcome, HoldKind, Outcome, Phase, RunState
+from lifecycle.model.records import DrainOutcome, Outcome, Phase, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.rehearsing import QUIET, Verdict, freshest, throwaway, trains, verdict
 from lifecycle.planning.settle import apply_facts, settle

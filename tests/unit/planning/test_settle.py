@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Meter
 from lifecycle.model.plan import Facts
-from lifecycle.model.records import Attempt, HoldKind, Outcome, Phase, Reached, Run
+from lifecycle.model.records import Attempt, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.receipts import eligible

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.plan import Drift, Kind, Share
-from lifecycle.model.records import HoldKind
 from lifecycle.model.world import Observed
 from lifecycle.planning import explain
 from lifecycle.planning.planner import plan

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market
-from lifecycle.model.records import Condition, HoldKind, Status
+from lifecycle.model.holds import HoldKind
+from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.status import CheckpointStatus, FleetStatus, NodeStatus, fleet_status

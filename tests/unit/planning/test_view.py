@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lifecycle.model.fleet import Market, WithoutCheckpoint
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Price
-from lifecycle.model.records import HoldKind, Outcome, Placement
+from lifecycle.model.records import Outcome, Placement
 from lifecycle.model.states import Cause, InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning.view import views

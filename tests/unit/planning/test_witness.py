@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifecycle.model.holds import HoldKind
 from lifecycle.model.journal import Quiet
 from lifecycle.model.plan import Converge, EndStray
-from lifecycle.model.records import HoldKind
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.settle import settle

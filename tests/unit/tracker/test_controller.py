@@ -7,8 +7,8 @@ import pytest
 from lifecycle.adapters.local.table import SqliteTable
 from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
+from lifecycle.model.holds import Allowance
 from lifecycle.model.journal import Entry, EntryKind, Tick
-from lifecycle.model.records import Allowance
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker

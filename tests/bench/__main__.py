@@ -15,13 +15,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import commands, listing, living, pure, replacing, transfers
+from tests.bench import commands, listing, living, pure, replacing, simulating, transfers
 
 Measured = Callable[[Path], Iterator[tuple[str, str, float, float, str]]]
 """(what, unit, seen, goal, note) for each figure of one bench."""
 
 BENCHES: tuple[Measured, ...] = (
     pure.bench,
+    simulating.bench,
     listing.bench,
     commands.bench,
     living.bench,

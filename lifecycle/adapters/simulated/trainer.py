@@ -191,6 +191,7 @@ class SimulatedTrainer:
     # ---- the port --------------------------------------------------------------------------------
 
     def prepare(self, assignment: Assignment) -> None:
+        self.advance()
         self.processes.pop(assignment.run, None)
         self.disk.saved.setdefault(self.checkpoint_directory(assignment), {})
 

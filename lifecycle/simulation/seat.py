@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lifecycle.adapters.simulated.cloud import Cloud
+from lifecycle.adapters.simulated.prices import SimulatedPrices
 from lifecycle.adapters.simulated.provider import Call, Moment, Probe, SimulatedProvider, Touched, nothing
 from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
@@ -100,6 +101,7 @@ class Ground:
     store: MemoryStore
     wake: Wake
     noted: Callable[[Touched], None]
+    prices: SimulatedPrices
 
 
 class Seat:
@@ -124,6 +126,7 @@ class Seat:
             wake=ground.wake,
             who=name,
             pace=AWS,
+            prices=ground.prices,
         )
 
     def _seen(self, fleet: str) -> Sequence[Machine]:

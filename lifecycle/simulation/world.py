@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from lifecycle.adapters.simulated.cloud import Climate, Cloud, Instance
+from lifecycle.adapters.simulated.prices import SimulatedPrices
 from lifecycle.adapters.simulated.provider import Probe, Touched, nothing
 from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
@@ -88,7 +89,10 @@ class World:
         self.touched: list[Witnessed] = []
         self.begun: list[Beginning] = []
         self._of_node: dict[str, set[str]] = defaultdict(set)
-        self._ground = Ground(self.timeline, self.cloud, self.storage, self.store, self.bell, self._note)
+        self.prices = SimulatedPrices(self.timeline)
+        self._ground = Ground(
+            self.timeline, self.cloud, self.storage, self.store, self.bell, self._note, self.prices
+        )
         self._site = Site(
             self.timeline, self.cloud, self.storage, self.store, habits, self.bell, self._note_beginning
         )

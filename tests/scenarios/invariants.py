@@ -21,6 +21,7 @@ from lifecycle.model.fleet import WithoutCheckpoint
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
 from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
+from lifecycle.planning.holds import active
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.receipts import eligible
 from lifecycle.planning.status import NodeStatus, fleet_status
@@ -36,7 +37,7 @@ STRAYS_GO_WITHIN = 2
 DOUBTS = frozenset({"Healthy", "Synced"})
 """Conditions by which a status says of itself that not all is as it should be, or not known."""
 
-AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE})
+AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE, HoldKind.SCHEDULE})
 ENDS = frozenset({"terminate", "stop"})
 
 
@@ -322,7 +323,11 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
             wrong += [] if instance.node in refused else [f"{instance.id} belongs to no declared node"]
     for node, name in declared.items():
-        held = [h for h in observed.holds if h.active(now) and h.kind in AWAY and h.node in (node, None)]
+        held = [
+            h
+            for h in active(spec, observed, now)
+            if h.kind in AWAY and h.node in (node, node.rpartition("/")[0], None)
+        ]
         run = observed.runs.get(spec.run_of(name)) if spec else None
         over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
         live = world.cloud.of_node(node)

@@ -96,6 +96,11 @@ def _time_passes(stage: Stage, _: Seat) -> None:
     stage.world.timeline.run_for(2000.0)
 
 
+def _spend(stage: Stage, _: Seat) -> None:
+    """An hour and a half at 0.4 dollars an hour."""
+    stage.world.timeline.run_for(5400.0)
+
+
 def _market(stage: Stage, seat: Seat) -> None:
     stage.apply(seat, nodes=1, market="on_demand", drift={"market": "replace"})
 
@@ -126,6 +131,30 @@ def _one(**pool: Any) -> Callable[[], Stage]:
     return lambda: Stage(a_fleet(1, **pool))
 
 
+def _by_schedule() -> Stage:
+    """The world begins at 08:00 UTC on a Friday."""
+    return Stage(a_fleet(1, schedule={"stop": "0 9 * * *", "start": "0 8 * * *", "timezone": "UTC"}))
+
+
+def _at_nine(stage: Stage, _: Seat) -> None:
+    _until(stage, 3600.0)
+
+
+def _next_day(stage: Stage, _: Seat) -> None:
+    _until(stage, 86400.0)
+
+
+def _until(stage: Stage, since_the_beginning: float) -> None:
+    stage.world.timeline.run_for(since_the_beginning + 10.0 - stage.world.timeline.monotonic())
+
+
+def _stopped_at_nine(stage: Stage) -> None:
+    seat = stage.seat("before")
+    stage.train(seat)
+    _at_nine(stage, seat)
+    stage.settle(seat)
+
+
 PLOTS = (
     Plot("create", _create, before=_nothing_yet),
     Plot("create where one zone is short", _create, before=_nothing_yet, make=_shortage),
@@ -140,6 +169,9 @@ PLOTS = (
     Plot("stop on demand", _stop, make=_one(market="on_demand")),
     Plot("start again", _start, before=_stopped, make=_one(market="on_demand")),
     Plot("hold expiry", _time_passes, before=_hold_expires, make=_one()),
+    Plot("schedule stops it", _at_nine, make=_by_schedule),
+    Plot("schedule starts it", _next_day, before=_stopped_at_nine, make=_by_schedule),
+    Plot("budget stop", _spend, make=_one(budget={"total": 0.5})),
     Plot("market change", _market, make=_one()),
     Plot("lost answer", _lose_the_answer, make=_one()),
     Plot("storm", _storm, make=lambda: Stage(a_fleet(3))),

@@ -66,7 +66,7 @@ class Checker:
         self._best: dict[str, Receipt] = {}
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._receipts: dict[str, str] = {}
-        self._started: dict[tuple[str, int], Beginning] = {}
+        self._started: dict[tuple[str, int, str], Beginning] = {}
         self._allowed: set[str] = set()
         self._wrong_since: dict[tuple[str, str], float] = {}
         self._store_mark: tuple[int, ...] = ()
@@ -185,7 +185,7 @@ class Checker:
         fresh = self.world.begun[self._begun :]
         self._begun = len(self.world.begun)
         for begun in fresh:
-            first = self._started.setdefault((begun.run, begun.attempt), begun)
+            first = self._started.setdefault((begun.run, begun.attempt, self._rank(begun)), begun)
             if first is not begun:
                 where = f"on {first.instance} and on {begun.instance}"
                 yield Violation("I8", f"attempt {begun.attempt} of {begun.run} was started twice: {where}")
@@ -195,6 +195,11 @@ class Checker:
             for (run, attempt, request), count in again.items():
                 if count > 1:
                     yield Violation("I7", f"attempt {attempt} of {run} answered {request} {count} times")
+
+    def _rank(self, begun: Beginning) -> str:
+        """The node, of a gang's rank; each starts its attempt once."""
+        attempt = self.world.tracker.attempt(self.fleet, begun.run, begun.attempt)
+        return begun.node if attempt is not None and attempt.members else ""
 
     def _resumed(self, begun: Beginning) -> Iterator[Violation]:
         """I4, I8: it goes on from the greatest sound checkpoint that was there when it was given out."""

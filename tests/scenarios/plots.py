@@ -131,6 +131,10 @@ def _one(**pool: Any) -> Callable[[], Stage]:
     return lambda: Stage(a_fleet(1, **pool))
 
 
+def _gang() -> Stage:
+    return Stage(a_fleet(2, mode="gang"))
+
+
 def _by_schedule() -> Stage:
     """The world begins at 08:00 UTC on a Friday."""
     return Stage(a_fleet(1, schedule={"stop": "0 9 * * *", "start": "0 8 * * *", "timezone": "UTC"}))
@@ -175,6 +179,8 @@ PLOTS = (
     Plot("market change", _market, make=_one()),
     Plot("lost answer", _lose_the_answer, make=_one()),
     Plot("storm", _storm, make=lambda: Stage(a_fleet(3))),
+    Plot("gang notice", _interrupt, make=_gang),
+    Plot("gang rank lost", _lose, make=_gang),
     Plot("completion", _time_passes, make=lambda: Stage(a_fleet(1), habits=lambda _: Habits(steps=1500))),
     Plot("edit of the train section", _edit, make=_one()),
 )

@@ -15,9 +15,11 @@ import msgspec
 
 from lifecycle.adapters.simulated.cloud import Instance
 from lifecycle.adapters.simulated.provider import OWNER
+from lifecycle.adapters.simulated.trainer import Process
 from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
-from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Mode, WithoutCheckpoint
+from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
 from lifecycle.model.records import Attempt, HoldKind, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
@@ -162,8 +164,14 @@ class Checker:
         for process in host.trainer.processes.values():
             saved = max((each.step for each in host.trainer.disk.all(process.directory)), default=0)
             stored = self._stored(process.run, process.attempt)
-            if process.exit_code == 0 and saved > stored:
+            if process.exit_code == 0 and saved > stored and not self._parted(process, host.node, saved):
                 yield Violation("I6", f"{touched.instance} was ended with step {saved} of {process.run} unstored")
+
+    def _parted(self, process: Process, node: str, step: int) -> bool:
+        """Whether this rank's part is stored: the whole may lack that of a peer which was taken."""
+        part = f"-s{step:012d}-whole/parts/rank-{NodeName.parse(node).index:05d}-"
+        mine = self.world.store.keys(f"runs/{self.fleet}/{process.run}/")
+        return bool(process.gang) and any(part in key for key in mine)
 
     def _excused(self, witnessed: Witnessed) -> bool:
         """A loss that somebody allowed, or a machine whose agent was silent and had a second witness."""
@@ -309,6 +317,13 @@ class Checker:
             yield Violation("I11", f"{len(repairs)} repairs in one tick of {nodes} nodes")
 
 
+def _ranks(spec: FleetSpec | None, name: NodeName) -> set[str | None]:
+    """What a hold may name to keep this node from training: of a gang every rank."""
+    gang = spec is not None and spec.pools[name.pool].mode is Mode.GANG
+    ranks = [each for each in spec.nodes() if each.pool == name.pool] if spec and gang else [name]
+    return {None, f"{name.fleet}/{name.pool}", *map(str, ranks)}
+
+
 def _timeless(attempt: Attempt) -> Attempt:
     return msgspec.structs.replace(attempt, ended_at=None)
 
@@ -328,17 +343,14 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
             wrong += [] if instance.node in refused else [f"{instance.id} belongs to no declared node"]
     for node, name in declared.items():
-        held = [
-            h
-            for h in active(spec, observed, now)
-            if h.kind in AWAY and h.node in (node, node.rpartition("/")[0], None)
-        ]
+        mine = _ranks(spec, name)
+        held = [h for h in active(spec, observed, now) if h.kind in AWAY and h.node in mine]
         run = observed.runs.get(spec.run_of(name)) if spec else None
         over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
         live = world.cloud.of_node(node)
         hosts = [world.hosts.get(each.id) for each in live]
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]
-        if node in refused:
+        if mine & set(refused):
             continue
         if held or over:
             wrong += [f"{node}: something trains"] if at_work else []

@@ -215,7 +215,7 @@ class LastGuard:
 
     def _observe(self, instance: str) -> Observed:
         now = self._clock.now()
-        observed = self._seen()
+        observed = _alone(self._seen(), instance)
         observed = apply_facts(observed, settle(observed, now))
         only = tuple(machine for machine in observed.machines or () if machine.id == instance)
         return with_receipts(self._spec, msgspec.structs.replace(observed, machines=only), self._tracker)
@@ -270,3 +270,10 @@ def _worn(machines: Iterable[Machine], placement: Placement) -> Machine | None:
     return next(
         (machine for machine in machines if machine.live and (machine.node, machine.incarnation) == same), None
     )
+
+
+def _alone(observed: Observed, instance: str) -> Observed:
+    """Only the runs that concern this machine's node: what settles of the others does not matter here."""
+    nodes = {machine.node for machine in observed.machines or () if machine.id == instance}
+    runs = {name: run for name, run in observed.runs.items() if nodes & set(run.nodes)}
+    return msgspec.structs.replace(observed, runs=runs)

@@ -72,7 +72,7 @@ def test_a_machine_under_another_nodes_tags_is_known_by_its_agents_word_once_its
     """A replacement was placed, and its making failed: no placement names the old claim any more."""
     room.is_as(training(placements={NODE: a_placement(incarnation=2)}))
     room.cloud.has(a_machine(node="f/t/1"))
-    seen = observe("f", hands(room), room.tracker)
+    seen = observe("f", hands(room), room.tracker, NOW)
     assert [(machine.node, machine.incarnation) for machine in seen.machines or ()] == [(NODE, 1)]
 
 

@@ -201,7 +201,7 @@ def _runs(control: Control, fleet: str) -> Iterator[RunShown]:
     for run in observed.runs.values():
         attempts = control.tracker.attempts(fleet, run.run)
         receipts = control.tracker.receipts(fleet, run.run, 1000)
-        nodes = {attempt.node for attempt in attempts}
+        nodes = {rank.node for attempt in attempts for rank in attempt.ranks}
         claims = [claim for node in sorted(nodes) for claim in control.tracker.history_of(fleet, node)]
         cost = spent(observed, attempts, claims, now)
         yield run_shown(run, attempts, receipts, observed.rejections, spent=cost, now=now)

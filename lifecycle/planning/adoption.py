@@ -8,7 +8,8 @@ import msgspec
 
 from lifecycle.model.errors import GuardRefused
 from lifecycle.model.fleet import FleetSpec, Market, Pool
-from lifecycle.model.records import SpecRecord
+from lifecycle.model.proving import proven
+from lifecycle.model.records import SpecRecord, Status
 from lifecycle.model.world import Observed
 from lifecycle.planning import attempts, guards
 
@@ -62,7 +63,7 @@ def may_replace(record: SpecRecord, observed: Observed, consent: Consent) -> Non
         raise GuardRefused(
             f"{spec.fleet}: {', '.join(unproven)} would move from on_demand to spot, and its trainer has not been "
             "seen to save when asked",
-            fix="`steady checkpoint NODE` shows whether it saves; or pass --accept-unproven",
+            fix="`steady rehearse SPEC` shows whether it saves; or pass --accept-unproven",
         )
 
 
@@ -77,15 +78,10 @@ def _unproven(before: FleetSpec, observed: Observed, after: FleetSpec) -> Iterat
     for name, pool in sorted(after.pools.items()):
         was = before.pools.get(name)
         moved = was is not None and (was.market, pool.market) == (Market.ON_DEMAND, Market.SPOT)
-        if moved and pool.nodes and not _saves_when_asked(observed, name, pool):
+        if moved and pool.nodes and not _saves_when_asked(observed, f"{after.fleet}/{name}", pool):
             yield name
 
 
-def _saves_when_asked(observed: Observed, name: str, pool: Pool) -> bool:
-    """Whether a trainer of this very train section has answered an ask with a checkpoint."""
-    wanted = attempts.fingerprint(pool)
-    of_pool = [run.attempt for run in observed.runs.values() if run.pool == name and run.attempt]
-    alike = {(each.run, each.number): each for each in of_pool if each.fingerprint == wanted}
-    told = [each.receipt for each in alike.values()]
-    told += [r.receipt for r in observed.reports.values() if (r.run, r.attempt) in alike]
-    return any(receipt is not None and receipt.request is not None for receipt in told)
+def _saves_when_asked(observed: Observed, key: str, pool: Pool) -> bool:
+    """Whether a trainer of this very train section was seen to save when it was asked to stop."""
+    return proven(observed.proofs.get(key), attempts.fingerprint(pool)) is Status.TRUE

@@ -116,7 +116,7 @@ def spent(
     """
     known = {(claim.node, claim.number): claim for claim in claims} | dict(observed.incarnations)
     machines = {(machine.node, machine.incarnation): machine for machine in observed.machines or () if machine.live}
-    keys = {(attempt.node, attempt.incarnation) for attempt in attempts} & known.keys()
+    keys = {(rank.node, rank.incarnation) for attempt in attempts for rank in attempt.ranks} & known.keys()
     found = [metering.spent(observed, known[key], machines.get(key), now) for key in keys]
     return sum(dollars for dollars, _ in found), all(exact for _, exact in found)
 

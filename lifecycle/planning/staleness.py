@@ -33,7 +33,12 @@ class Age(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stale(view: NodeView, attempt: Attempt, order: Order) -> Decision | None:
-    """The newest checkpoint is older than `max_lost_work`: a save is ordered, once per such span."""
+    """The newest checkpoint is older than `max_lost_work`: a save is ordered, once per such span.
+
+    Of a gang rank 0 is asked: its trainers agree on every save, and asked by all it would come more than once.
+    """
+    if view.rank:
+        return None
     age = _age(_limit(view.pool), attempt, view.report, view.now)
     if age is None or age.spans < 1 or order.save == (save := f"{_asks(attempt, age)}{age.spans}"):
         return None

@@ -106,6 +106,21 @@ def test_a_whole_has_the_same_bytes_whoever_makes_it(ranks: tuple[Rank, ...], st
     assert len(digests) == 1
 
 
+def test_of_two_makers_the_slower_one_takes_the_whole_as_it_stands(
+    ranks: tuple[Rank, ...], store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = [rank.ships() for rank in ranks][-1]
+    keys, get, asked = wholes.parts_of(store, PLACE), store.get, []
+
+    def late(key: str) -> bytes | None:
+        asked.append(key)
+        return None if len(asked) == 1 else get(key)
+
+    monkeypatch.setattr(store, "get", late)
+    made = wholes.made_whole(store, PLACE, GANG, 1, 60, [key for _, key in sorted(keys.items())])
+    assert made[1] == whole(done).digest
+
+
 def test_an_agent_killed_between_part_and_whole_is_made_good_by_its_successor(
     ranks: tuple[Rank, ...], store: ObjectStore
 ) -> None:

@@ -6,14 +6,18 @@ import functools
 import os
 import subprocess
 import sys
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
+from lifecycle.adapters.local.console import LocalConsole
+from lifecycle.adapters.local.layout import StateDirectory
+from lifecycle.adapters.local.provider import LocalProvider
+from lifecycle.model.ids import NodeName
 from lifecycle.planning.gangs import port
 from tests.e2e.stage import SEED, Stage
 
 TRAINER = "train_gang.py"
-RANKS, STEPS, STEP_TIME, SAVE_EVERY = 3, 200, 0.04, 40
+RANKS, STEPS, STEP_TIME, SAVE_EVERY = 3, 120, 0.04, 40
 RUN = "f.t.main"
 
 
@@ -38,10 +42,13 @@ def undisturbed(steps: int = STEPS) -> str:
 class GangStage(Stage):
     """The fleet `f` with the gang `t`."""
 
-    def gang(self, *arguments: str, **pool: Any) -> GangStage:
+    steps_declared = STEPS
+
+    def gang(self, *arguments: str, steps: int = STEPS, **pool: Any) -> GangStage:
+        self.steps_declared = steps
         command = ["python", str(self.EXAMPLES / TRAINER), "--step-time", str(STEP_TIME), *arguments]
         noted = ["--save-every", str(SAVE_EVERY), "--journal", str(self.folder / "journal")]
-        train = {"command": [*command, *noted], "hyperparameters": {"steps": STEPS, "seed": SEED}}
+        train = {"command": [*command, *noted], "hyperparameters": {"steps": steps, "seed": SEED}}
         self.declare(**{"nodes": RANKS, "mode": "gang", "train": train, **pool})
         return self
 
@@ -50,10 +57,17 @@ class GangStage(Stage):
         (run,) = [run for run in self.document("history")["runs"] if run["run"] == RUN]
         return run
 
-    def incarnations(self) -> list[int]:
-        nodes = self.document("status", self.fleet)["fleets"][0]["nodes"]
-        return [node["incarnation"] for node in sorted(nodes, key=lambda node: node["node"])]
+    @cached_property
+    def console(self) -> LocalConsole:
+        """What `steady local` does, at once."""
+        state = StateDirectory(self.state)
+        return LocalConsole(state, LocalProvider(state, lambda _: None))
 
-    def wholes(self) -> list[Path]:
-        """The manifests of checkpoints that all ranks have shipped."""
-        return sorted((self.state / "objects").glob("runs/f/*/*/manifest.json"))
+    def wholes(self) -> list[int]:
+        """The steps of which all ranks have shipped their parts."""
+        found = (self.state / "objects").glob("runs/f/*/*/manifest.json")
+        return sorted(int(path.parent.name.split("-")[1][1:]) for path in found)
+
+
+def node_of(rank: int) -> NodeName:
+    return NodeName("f", "t", rank)

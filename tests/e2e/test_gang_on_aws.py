@@ -36,7 +36,7 @@ class GangOnAws:
         env = {"STEADY_REGION": REGION, "STEADY_TABLE": found.table, "STEADY_BUCKET": found.bucket}
         self.host = InstanceHost(aws, self.clients, folder / "machines", env)
         self.control = cloud.control(found, Maker(self.site, self.image))
-        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"), allow_empty=False, take_over=False)
+        self.control.operator.adopt(self.spec(), "text", Path("specs/f.yaml"))
 
     def spec(self) -> FleetSpec:
         command = ["python", str(Stage.EXAMPLES / TRAINER), "--step-time", str(STEP_TIME), "--address", "127.0.0.1"]
@@ -87,8 +87,8 @@ def gang(tmp_path: Path, aws: AwsDouble) -> Iterator[GangOnAws]:
 
 
 def test_a_notice_on_one_machine_saves_all_ranks_and_replaces_that_one(gang: GangOnAws) -> None:
-    gang.tick_until(lambda: gang.step() > 30, "all ranks train")
-    gang.host.notice(gang.instance(2), lead=8.0)
+    gang.tick_until(lambda: gang.step() > 20, "all ranks train")
+    gang.host.notice(gang.instance(2), lead=6.0)
     gang.tick_until(lambda: gang.run and gang.run.state is RunState.COMPLETED, "the run completes")
     run = gang.run
     assert run is not None

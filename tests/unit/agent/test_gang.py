@@ -142,7 +142,7 @@ def test_a_drain_that_its_trainer_did_not_answer_is_not_asked_again(stage: NodeS
     tells(stage, at_work(2, demand=drained))
     stage.trainer.starts()
     stage.step()
-    stage.step(2, after=11.0)
+    stage.step(4, after=11.0)
     assert stage.agent.state.refused == ("d1@f/t/2",)
     assert (stage.trainer.asked, stage.report.drained) == (None, None)
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from lifecycle.model.errors import GuardRefused
+from lifecycle.model.proving import SaveOutcome, SaveProof
 from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
 from lifecycle.planning.adoption import REMEMBERED, Consent, earlier, may_replace
-from tests.builders import RUN, a_receipt, a_record, a_report, a_run, a_spec, an_attempt, but, nothing_yet, training
+from tests.builders import a_proof, a_record, a_spec, but, nothing_yet, training
 
 ON_DEMAND, SPOT = a_spec(market="on_demand"), a_spec(market="spot")
 ON_AWS = but(a_spec(), provider="aws", region="us-east-1")
@@ -75,33 +76,23 @@ def moving(**changes: Any) -> Observed:
     return training(ON_DEMAND, record=a_record(ON_DEMAND), **changes)
 
 
-ANSWERED = a_receipt(100, request="save-2")
+def test_a_trainer_that_was_seen_to_save_when_asked_may_move_to_spot() -> None:
+    may_replace(a_record(SPOT), moving(proofs={"f/t": a_proof(ON_DEMAND)}), Consent())
 
 
 @pytest.mark.parametrize(
-    "seen",
-    [
-        {"runs": {RUN: a_run(an_attempt(ON_DEMAND, receipt=ANSWERED))}},
-        {"reports": {"f/t/0": a_report(receipt=ANSWERED)}},
-    ],
-    ids=["an attempt", "a report"],
-)
-def test_a_trainer_that_was_seen_to_save_when_asked_may_move_to_spot(seen: dict[str, Any]) -> None:
-    may_replace(a_record(SPOT), moving(**seen), Consent())
-
-
-@pytest.mark.parametrize(
-    "seen",
+    "proofs",
     [
         {},
-        {"runs": {RUN: a_run(an_attempt(receipt=ANSWERED, fingerprint="another"))}, "reports": {}},
-        {"runs": {RUN: a_run(an_attempt(receipt=ANSWERED), pool="u")}, "reports": {}},
+        {"f/t": a_proof(ON_DEMAND, outcome=SaveOutcome.FAILED)},
+        {"f/t": a_proof(ON_DEMAND, fingerprint="another")},
+        {"f/u": a_proof(ON_DEMAND)},
     ],
-    ids=["saves of its own accord", "of another train section", "of another pool"],
+    ids=["never asked", "seen to fail", "of another train section", "of another pool"],
 )
-def test_other_saves_prove_nothing(seen: dict[str, Any]) -> None:
+def test_other_saves_prove_nothing(proofs: dict[str, SaveProof]) -> None:
     with pytest.raises(GuardRefused, match="to spot"):
-        may_replace(a_record(SPOT), moving(**seen), Consent())
+        may_replace(a_record(SPOT), moving(proofs=proofs), Consent())
 
 
 def test_the_way_from_spot_and_new_pools_need_no_proof() -> None:

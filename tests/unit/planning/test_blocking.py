@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.fleet import FleetSpec, Market
 from lifecycle.model.hooks import HookDone, HookOutcome, HookPoint
 from lifecycle.model.plan import Claim, Converge, GiveOut, Instruct, Kind, PowerOff, Release
 from lifecycle.model.records import DrainClaim, DrainOutcome, HoldKind, Phase
@@ -113,9 +113,12 @@ def test_the_claim_says_whether_the_machine_ends() -> None:
     assert [claimed(resting(holds=(hold,))).ends for hold in holds] == [True, True]
 
 
+KEPT = a_machine(market=Market.ON_DEMAND)
+
+
 def test_a_mere_stop_does_not_end_it() -> None:
     spec = a_spec(market="on_demand", hooks={"pre_stop": ONE})
-    steps = plan(spec, resting(holds=(a_hold(),)), NOW).actions[0].steps
+    steps = plan(spec, resting(holds=(a_hold(),), machines=(KEPT,)), NOW).actions[0].steps
     assert [step.claim.ends for step in steps if isinstance(step, Claim)] == [False]
 
 
@@ -126,7 +129,7 @@ def test_a_claim_lasts_as_long_as_its_hooks_may() -> None:
 def test_after_its_hooks_an_on_demand_machine_is_switched_off() -> None:
     spec = a_spec(market="on_demand", hooks={"pre_stop": ONE})
     answer = an_answer(drain=f"m1.manual.{a_hold().id}", outcome=DrainOutcome.EMPTY)
-    held = resting(holds=(a_hold(),), reports={NODE: an_idle_report(drained=answer)})
+    held = resting(holds=(a_hold(),), machines=(KEPT,), reports={NODE: an_idle_report(drained=answer)})
     steps = plan(spec, held, NOW).actions[0].steps
     assert [type(step) for step in steps if isinstance(step, PowerOff)] == [PowerOff]
 

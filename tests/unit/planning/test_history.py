@@ -17,6 +17,7 @@ from tests.builders import (
     an_attempt,
     an_ended_attempt,
     an_incarnation,
+    nothing_yet,
     training,
 )
 from tests.gang_builders import NODES, a_gang_attempt, a_gang_run, members
@@ -125,3 +126,8 @@ def test_a_gangs_attempt_shows_how_it_ended_on_each_rank() -> None:
         (NODES[2], 1, "interrupted", "spot"),
     ]
     assert (shown.ended, shown.to_step) == (None, None)
+
+
+def test_a_gangs_run_costs_what_the_machines_of_all_its_ranks_cost() -> None:
+    claims = [an_incarnation(node=node, meter=Meter(spent=2.0, booked=True, first=True)) for node in NODES]
+    assert spent(nothing_yet(), (a_gang_attempt(),), claims, NOW) == (6.0, True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model.plan import Kind
 from lifecycle.model.records import Condition, Desired, Run, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.settle import apply_facts, settle
@@ -24,7 +25,8 @@ from tests.builders import (
     an_order,
     training,
 )
-from tests.unit.planning.reading import seen
+from tests.gang_builders import NODES, a_gang_spec, a_whole, at_work, gang_trains
+from tests.unit.planning.reading import planned, seen
 
 LIMITED = a_spec(checkpoint={"max_lost_work": "10m"})
 OLD = 601.0
@@ -120,3 +122,10 @@ def test_what_a_silent_agent_does_not_say_is_not_held_against_it() -> None:
 
 def test_a_silent_agent_with_a_young_checkpoint_is_no_matter_of_age() -> None:
     assert told(asked(at=NOW - 120, receipt=a_receipt(at=NOW - 130))) == []
+
+
+def test_of_a_gang_one_rank_is_asked() -> None:
+    limited = a_gang_spec(checkpoint={"max_lost_work": "10m"})
+    old = {node: at_work(rank, receipt=a_whole(at=NOW - 700)) for rank, node in enumerate(NODES)}
+    (asked,) = planned(gang_trains(limited, reports=old)).actions
+    assert (asked.kind, asked.node) == (Kind.SAVE, NODES[0])

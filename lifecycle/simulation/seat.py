@@ -100,8 +100,8 @@ class Ground:
     storage: Storage
     store: MemoryStore
     wake: Wake
-    noted: Callable[[Touched], None]
     prices: SimulatedPrices
+    noted: Callable[[Touched], None]
 
 
 class Seat:

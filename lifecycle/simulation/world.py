@@ -90,10 +90,8 @@ class World:
         self.touched: list[Witnessed] = []
         self.begun: list[Beginning] = []
         self._of_node: dict[str, set[str]] = defaultdict(set)
-        self.prices = SimulatedPrices(self.timeline)
-        self._ground = Ground(
-            self.timeline, self.cloud, self.storage, self.store, self.bell, self._note, self.prices
-        )
+        prices = SimulatedPrices(self.cloud.climate.prices, self.timeline, seed)
+        self._ground = Ground(self.timeline, self.cloud, self.storage, self.store, self.bell, prices, self._note)
         self._site = Site(
             self.timeline, self.cloud, self.storage, self.store, habits, self.bell, self._note_beginning
         )

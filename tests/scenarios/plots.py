@@ -7,9 +7,11 @@ or an operator's part of it included. An act that was cut short is done again: p
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from lifecycle.adapters.simulated.cloud import Climate, Kind
+from lifecycle.adapters.simulated.timeline import BEGIN
 from lifecycle.adapters.simulated.trainer import Habits
 from lifecycle.model.fleet import Market
 from lifecycle.model.ids import NodeName
@@ -96,11 +98,6 @@ def _time_passes(stage: Stage, _: Seat) -> None:
     stage.world.timeline.run_for(2000.0)
 
 
-def _spend(stage: Stage, _: Seat) -> None:
-    """An hour and a half at 0.4 dollars an hour."""
-    stage.world.timeline.run_for(5400.0)
-
-
 def _market(stage: Stage, seat: Seat) -> None:
     stage.apply(seat, nodes=1, market="on_demand", drift={"market": "replace"})
 
@@ -123,6 +120,32 @@ def _shortage() -> Stage:
     return Stage(a_fleet(2, zones=["sim-1a", "sim-1b"]), climate=Climate(capacity={short: 1}))
 
 
+def _spent() -> Stage:
+    """Its money lasts for the better part of an hour."""
+    return Stage(a_fleet(1, budget={"total": 2.0}), climate=Climate(prices={"sim.large": 12.0}))
+
+
+def _scheduled() -> Stage:
+    """Two hours after the world began it is to stop for the night."""
+    stop, start = (datetime.fromtimestamp(BEGIN + 3600 * hours, UTC) for hours in (2, 14))
+    return Stage(a_fleet(1, schedule={"stop": f"{stop:%M %H} * * *", "start": f"{start:%M %H} * * *"}))
+
+
+def _evening(stage: Stage, _: Seat) -> None:
+    stage.world.timeline.run_for(BEGIN + 2 * 3600 + 60 - stage.world.timeline.now())
+
+
+def _morning(stage: Stage, _: Seat) -> None:
+    stage.world.timeline.run_for(BEGIN + 14 * 3600 + 60 - stage.world.timeline.now())
+
+
+def _night(stage: Stage) -> None:
+    seat = stage.seat("before")
+    stage.train(seat)
+    _evening(stage, seat)
+    stage.settle(seat)
+
+
 def _edit(stage: Stage, seat: Seat) -> None:
     stage.apply(seat, train={"hyperparameters": {"lr": 0.2}})
 
@@ -133,30 +156,6 @@ def _one(**pool: Any) -> Callable[[], Stage]:
 
 def _gang() -> Stage:
     return Stage(a_fleet(2, mode="gang"))
-
-
-def _by_schedule() -> Stage:
-    """The world begins at 08:00 UTC on a Friday."""
-    return Stage(a_fleet(1, schedule={"stop": "0 9 * * *", "start": "0 8 * * *", "timezone": "UTC"}))
-
-
-def _at_nine(stage: Stage, _: Seat) -> None:
-    _until(stage, 3600.0)
-
-
-def _next_day(stage: Stage, _: Seat) -> None:
-    _until(stage, 86400.0)
-
-
-def _until(stage: Stage, since_the_beginning: float) -> None:
-    stage.world.timeline.run_for(since_the_beginning + 10.0 - stage.world.timeline.monotonic())
-
-
-def _stopped_at_nine(stage: Stage) -> None:
-    seat = stage.seat("before")
-    stage.train(seat)
-    _at_nine(stage, seat)
-    stage.settle(seat)
 
 
 PLOTS = (
@@ -173,9 +172,9 @@ PLOTS = (
     Plot("stop on demand", _stop, make=_one(market="on_demand")),
     Plot("start again", _start, before=_stopped, make=_one(market="on_demand")),
     Plot("hold expiry", _time_passes, before=_hold_expires, make=_one()),
-    Plot("schedule stops it", _at_nine, make=_by_schedule),
-    Plot("schedule starts it", _next_day, before=_stopped_at_nine, make=_by_schedule),
-    Plot("budget stop", _spend, make=_one(budget={"total": 0.5})),
+    Plot("budget stop", _time_passes, make=_spent),
+    Plot("schedule stops", _evening, make=_scheduled),
+    Plot("schedule starts", _morning, before=_night, make=_scheduled),
     Plot("market change", _market, make=_one()),
     Plot("lost answer", _lose_the_answer, make=_one()),
     Plot("storm", _storm, make=lambda: Stage(a_fleet(3))),

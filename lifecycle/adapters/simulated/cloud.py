@@ -45,6 +45,8 @@ class Climate(msgspec.Struct, frozen=True, kw_only=True):
     """The list may be this much behind, of each machine anew with every look."""
     capacity: Mapping[Kind, int] = {}
     """How many machines of a kind there may be; those not named are without limit."""
+    prices: Mapping[str, float] = {}
+    """Dollars per hour on demand, by type; of those not named no price is known."""
 
 
 @dataclass

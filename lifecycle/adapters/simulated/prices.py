@@ -1,26 +1,33 @@
-"""What simulated machines cost: a price per market, which may change."""
+"""What simulated machines cost: spot moves every hour, as the seed says."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from random import Random
 
-from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.model.fleet import Market
 from lifecycle.model.money import Choice, Price
+from lifecycle.ports.clock import Clock
 
-DOLLARS = {Market.SPOT: 0.4, Market.ON_DEMAND: 1.2}
+SPOT_SHARE = (0.25, 0.5)
+"""Of the price on demand: from, to."""
 
 
 class SimulatedPrices:
-    """Implements `ports.prices.Prices`. `dollars` per hour, by market; one that is missing is not known."""
+    """Implements `ports.prices.Prices`; `on_demand` are dollars per hour by type."""
 
     trouble = ""
 
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-        self.dollars: dict[Market, float] = dict(DOLLARS)
+    def __init__(self, on_demand: Mapping[str, float], clock: Clock, seed: int) -> None:
+        self._on_demand, self._clock, self._seed = on_demand, clock, seed
 
     def known(self, choices: Collection[Choice]) -> Mapping[Choice, Price]:
-        now = self._timeline.now()
-        priced = ((choice, self.dollars[choice.market]) for choice in choices if choice.market in self.dollars)
-        return {choice: Price(dollars=dollars, at=now, source="simulated") for choice, dollars in priced}
+        return {choice: self._price(choice) for choice in choices if choice.instance_type in self._on_demand}
+
+    def _price(self, choice: Choice) -> Price:
+        now = self._clock.now()
+        dollars = self._on_demand[choice.instance_type]
+        if choice.market is Market.SPOT:
+            market = Random(f"{self._seed} {choice} {now // 3600}")  # noqa: S311
+            dollars *= market.uniform(*SPOT_SHARE)
+        return Price(dollars=round(dollars, 4), at=now, source="the simulated market")

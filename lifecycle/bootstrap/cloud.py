@@ -60,6 +60,7 @@ def pulumi(site: Site) -> Provisioner:
     """Machines by Pulumi, with the program that people run by hand."""
     from lifecycle.adapters.pulumi.provisioner import PulumiProvisioner
     from lifecycle.bootstrap.stack import controller_program
+    from lifecycle.tracker import rows
     from lifecycle.tracker.updates import UpdateLog
 
     def tell(fleet: str, node: str | None, text: str) -> None:
@@ -69,6 +70,7 @@ def pulumi(site: Site) -> Provisioner:
     return PulumiProvisioner(
         program=controller_program(site),
         machines=lambda fleet: site.seen(fleet).machines or (),
+        staked=lambda fleet: site.table.get(fleet, rows.STACK, fleet) is not None,
         updates=UpdateLog(site.table),
         tell=tell,
         region=site.foundation.region,

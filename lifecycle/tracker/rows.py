@@ -19,7 +19,7 @@
 | ledger      | pool                          | controller: what its machines of the past have cost |
 | quotes      | fleet                         | controller: what was last heard of prices |
 | correction  | node/field                    | controller |
-| stack       | fleet                         | Pulumi: the fleet's stake, read by nobody |
+| stack       | fleet                         | Pulumi: the fleet's stake; where it is, some backend keeps a stack |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
 | update      | host/pid                      | whoever updates the fleet's stack |

@@ -154,6 +154,17 @@ def test_what_is_shared_goes_with_the_last_machine_and_not_before(yard: Yard) ->
     assert not Session(REGION).client("iam").list_roles()["Roles"]
 
 
+def test_a_stack_that_another_backend_keeps_is_neither_made_again_nor_taken_for_gone(yard: Yard) -> None:
+    elsewhere = yard.another(staked=lambda fleet: fleet == "f")
+    for does in (lambda: elsewhere.dismantle("f"), lambda: elsewhere.converge("f", yard.place(0))):
+        with pytest.raises(
+            GuardRefused, match="has its stake in the tracker, and no stack in this Pulumi"
+        ) as refused:
+            does()
+    assert "pulumi stack init f" in refused.value.fix
+    assert yard.live() == {}
+
+
 def _without_egress_rule(yard: Yard) -> None:
     ec2, (group,) = Session(REGION).client("ec2"), yard.engine.resources_of(GROUP).values()
     rules = ec2.describe_security_groups(GroupIds=[group["id"]])["SecurityGroups"][0]["IpPermissionsEgress"]

@@ -73,6 +73,7 @@ class Yard:
         parts = {
             "program": self.program,
             "machines": self.compute.machines,
+            "staked": lambda _: False,
             "updates": self.updates,
             "tell": lambda _, node, text: self.told.append((node, text)),
             "region": REGION,

@@ -32,6 +32,8 @@ _AT_ONCE = "--parallel=32"
 class PulumiProvisioner:
     """Implements `ports.provisioner`. `machines` lists the fleet's machines by tag; `tell` gets the engine's steps.
 
+    `staked` says whether some backend keeps a stack of the fleet, as far as the fleet's stake in the tracker tells.
+
     `program` gives the stack's program for (fleet, nodes to register).
     """
 
@@ -40,12 +42,14 @@ class PulumiProvisioner:
         *,
         program: Callable[[str, frozenset[str]], Program],
         machines: Callable[[str], Sequence[Machine]],
+        staked: Callable[[str], bool],
         updates: locks.Updates,
         tell: Callable[[str, str | None, str], None],
         region: str,
         clock: Clock,
     ) -> None:
-        self._program, self._machines, self._updates = program, machines, updates
+        self._program, self._machines, self._staked = program, machines, staked
+        self._updates = updates
         self._tell, self._region, self._clock = tell, region, clock
         self._host = socket.gethostname()
 
@@ -73,6 +77,7 @@ class PulumiProvisioner:
         with Workspace(fleet, self._region) as work:
             standing = _here(work)
             if standing is None:
+                self._must_not_be_elsewhere(fleet)
                 return
             left = sorted(state.instances(standing).values())
             if left:
@@ -103,14 +108,21 @@ class PulumiProvisioner:
         standing = _here(work)
         if standing is not None:
             return standing
-        if any(machine.live for machine in self._machines(work.stack)):
-            raise GuardRefused(
-                f"{work.stack} has machines, and no stack in this Pulumi backend: nothing was made or ended",
-                fix=f"`pulumi login` to the one it was made in; if that is lost, `pulumi stack init {work.stack}`",
-            )
+        self._must_not_be_elsewhere(work.stack)
         self._checked(work, self._run(work, ["stack", "init", "--no-select"]))
         self._share(work, {})
         return {}
+
+    def _must_not_be_elsewhere(self, fleet: str) -> None:
+        """A stack that is not here was never made, or is gone; of one in another backend something is left."""
+        live = any(machine.live for machine in self._machines(fleet))
+        if not live and not self._staked(fleet):
+            return
+        left = "machines" if live else "its stake in the tracker"
+        raise GuardRefused(
+            f"{fleet} has {left}, and no stack in this Pulumi backend: nothing was made or ended",
+            fix=f"`pulumi login` to the one it was made in; if that is lost, `pulumi stack init {fleet}`",
+        )
 
     def _strays(self, fleet: str, kept: Mapping[str, str]) -> Mapping[str, Machine]:
         """Live machines that the state does not know, by node; of nodes whose own lives none is looked at."""

@@ -102,9 +102,8 @@ class LastGuard:
 
     def _machine_of(self, placement: Placement) -> Machine | None:
         """One that the stack does not know: its answer was lost, or the state. Marked, the loop takes it up."""
-        same = (placement.node, placement.incarnation)
-        machines = self._compute.machines(self._fleet)
-        return next((m for m in machines if m.live and (m.node, m.incarnation) == same), None)
+        found = _worn(self._compute.machines(self._fleet), placement)
+        return found and _worn(self._seen().machines or (), placement)  # another's may wear its tags
 
     def _answered(self, standing: Incarnation) -> None:
         """Lists lag: a machine whose making was cut short may yet show up."""
@@ -215,18 +214,22 @@ class LastGuard:
         )
 
     def _observe(self, instance: str) -> Observed:
-        """Raises GuardRefused when the world cannot be read: unknown is never a reason to delete."""
         now = self._clock.now()
-        observed = observe(self._fleet, self._compute, self._tracker, now, self._quiet)
-        self._quiet = observed.quiet
-        if observed.machines is None:
-            raise GuardRefused(
-                f"{self._fleet}: the machines cannot be read ({observed.unreadable}): nothing is deleted",
-                fix="try again when AWS answers",
-            )
+        observed = _alone(self._seen(), instance)
         observed = apply_facts(observed, settle(observed, now))
         only = tuple(machine for machine in observed.machines or () if machine.id == instance)
         return with_receipts(self._spec, msgspec.structs.replace(observed, machines=only), self._tracker)
+
+    def _seen(self) -> Observed:
+        """Raises GuardRefused when the world cannot be read: unknown is never a reason to make or to delete."""
+        observed = observe(self._fleet, self._compute, self._tracker, self._clock.now(), self._quiet)
+        self._quiet = observed.quiet
+        if observed.machines is None:
+            raise GuardRefused(
+                f"{self._fleet}: the machines cannot be read ({observed.unreadable}): nothing is made or deleted",
+                fix="try again when AWS answers",
+            )
+        return observed
 
     def _purpose(self, view: NodeView) -> emptying.Purpose:
         """Each `pulumi up` asks anew: the refusal of the last one is not held against it."""
@@ -259,3 +262,18 @@ class LastGuard:
             fix=f"`steady stop {view.node} --reason ...` saves it first; "
             f"`steady allow-loss {instance} --reason ...` lets it go without, once",
         )
+
+
+def _worn(machines: Iterable[Machine], placement: Placement) -> Machine | None:
+    """The live machine of this node and incarnation."""
+    same = (placement.node, placement.incarnation)
+    return next(
+        (machine for machine in machines if machine.live and (machine.node, machine.incarnation) == same), None
+    )
+
+
+def _alone(observed: Observed, instance: str) -> Observed:
+    """Only the runs that concern this machine's node: what settles of the others does not matter here."""
+    nodes = {machine.node for machine in observed.machines or () if machine.id == instance}
+    runs = {name: run for name, run in observed.runs.items() if nodes & set(run.nodes)}
+    return msgspec.structs.replace(observed, runs=runs)

@@ -44,7 +44,8 @@ def observe(
     seen = tracker.observe(fleet)
     wanted = {(p.node, p.incarnation) for p in seen.placements.values()}
     wanted |= {(machine.node, machine.incarnation) for machine in machines or ()}
-    wanted |= {(report.node, report.incarnation) for report in seen.heard.values()}
+    told = (seen.heard.get(machine.id) for machine in machines or ())
+    wanted |= {(report.node, report.incarnation) for report in told if report is not None}
     claims = _claims(fleet, wanted, tracker)
     read = msgspec.structs.replace(
         seen,

@@ -16,7 +16,7 @@ from lifecycle.adapters.simulated.cloud import Cloud, Instance
 from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
 from lifecycle.adapters.simulated.timeline import Timeline
-from lifecycle.adapters.simulated.trainer import Habits, SimulatedTrainer
+from lifecycle.adapters.simulated.trainer import Habits, Process, SimulatedTrainer
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Reporter
 from lifecycle.agent.service import Agent, Identity
@@ -101,6 +101,8 @@ class Site:
     habits: Callable[[str], Habits]
     wake: Wake
     started: Callable[[Host, str, int, int], None] = field(default=lambda *_: None)
+    gangs: dict[tuple[str, int], list[Process]] = field(default_factory=dict)
+    """The ranks of every gang's attempt, wherever they run."""
 
 
 class Host:
@@ -110,7 +112,11 @@ class Host:
         self._site, self.instance = site, instance
         self.node = instance.worn[tags.NODE]
         self.trainer = SimulatedTrainer(
-            site.timeline, site.habits, lambda run, attempt, step: site.started(self, run, attempt, step)
+            site.timeline,
+            site.habits,
+            lambda run, attempt, step: site.started(self, run, attempt, step),
+            site.gangs,
+            self._wake_soon,
         )
         self.notices = ToldNotices()
         self.kept: list[NodeState] = []

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from lifecycle.adapters.simulated.store import MemoryStore, digest_of
 from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.adapters.simulated.trainer import Disk
-from lifecycle.agent.courier import Courier, Done, Failed, Job, Restore, Restored, Ship, Shipped
-from lifecycle.agent.manifest import Manifest, StoredFile, Unsound, manifest_bytes, read_manifest
+from lifecycle.agent import wholes
+from lifecycle.agent.courier import Courier, Done, Failed, Job, Parted, Restore, Restored, Ship, Shipped
+from lifecycle.agent.manifest import Manifest, Part, StoredFile, Unsound, manifest_bytes, read_manifest
 from lifecycle.model.errors import SteadyError
-from lifecycle.model.ids import checkpoint_prefix
+from lifecycle.model.ids import WHOLE, checkpoint_prefix
 from lifecycle.model.records import Receipt
 
 SHIP, RESTORE = 8.0, 4.0
@@ -59,36 +60,58 @@ class SimulatedCourier(Courier):
             self._finished = Failed(job=job, why=error.what, unsound=isinstance(error, Unsound))
         self._told()
 
-    def _ship(self, job: Ship) -> Shipped:
+    def _ship(self, job: Ship) -> Shipped | Parted:
         checkpoint = job.checkpoint
         if checkpoint not in self._disk.all(job.directory):
             raise Unsound(f"{checkpoint.name} changed while it was read", fix="write it aside, then rename")
         mark = hashlib.sha256(f"{job.node}{checkpoint.signature}".encode()).hexdigest()[:8]
+        if job.rank is not None:
+            return self._ship_of_rank(job, job.rank, mark)
         prefix = checkpoint_prefix(job.fleet, job.run, job.attempt, checkpoint.step, mark)
-        stored = self._objects.put(f"{prefix}/files/data", contents(job.run, checkpoint.step))
         manifest = Manifest(
             run=job.run,
             attempt=job.attempt,
             epoch=job.attempt,
             step=checkpoint.step,
             name=checkpoint.name,
-            files=(StoredFile(path=".", size=stored.size, sha256=stored.sha256),),
+            files=self._stored(job, f"{prefix}/files"),
         )
         data, digest = manifest_bytes(manifest)
         self._objects.put(f"{prefix}/manifest.json", data)
-        receipt = Receipt(
+        return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
+
+    def _ship_of_rank(self, job: Ship, rank: int, mark: str) -> Shipped | Parted:
+        """As the production courier does: its own part first, then the whole, when all parts are there."""
+        prefix = checkpoint_prefix(job.fleet, job.run, job.attempt, job.checkpoint.step, WHOLE)
+        place = wholes.place_of(rank, mark)
+        if not job.parted:
+            files = self._stored(job, f"{prefix}/{place}")
+            part = Part(rank=rank, node=job.node, name=job.checkpoint.name, place=place, files=files)
+            wholes.put_part(self._objects, prefix, part)
+        present = wholes.parts_of(self._objects, prefix)
+        if len(present) < job.count:
+            return Parted(job=job)
+        keys = [key for _, key in sorted(present.items())]
+        whole, digest = wholes.made_whole(self._objects, prefix, job.run, job.attempt, job.checkpoint.step, keys)
+        return Shipped(job=job, receipt=self._receipt(job, prefix, digest, whole.size))
+
+    def _stored(self, job: Ship, prefix: str) -> tuple[StoredFile, ...]:
+        stored = self._objects.put(f"{prefix}/data", contents(job.run, job.checkpoint.step))
+        return (StoredFile(path=".", size=stored.size, sha256=stored.sha256),)
+
+    def _receipt(self, job: Ship, prefix: str, digest: str, size: int) -> Receipt:
+        return Receipt(
             run=job.run,
             epoch=job.attempt,
-            step=checkpoint.step,
+            step=job.checkpoint.step,
             digest=digest,
-            size=stored.size,
+            size=size,
             at=self._timeline.now(),
-            name=checkpoint.name,
+            name=job.checkpoint.name,
             prefix=prefix,
             node=job.node,
             request=job.request,
         )
-        return Shipped(job=job, receipt=receipt)
 
     def _restore(self, job: Restore) -> Restored:
         rejected: list[Receipt] = []
@@ -114,6 +137,10 @@ def sound(objects: dict[str, bytes], receipt: Receipt) -> bool:
         manifest = read_manifest(objects.get(f"{receipt.prefix}/manifest.json"), receipt.digest)
     except Unsound:
         return False
-    data = objects.get(f"{receipt.prefix}/files/data")
-    file = manifest.files[0]
+    parts = manifest.parts or (manifest.part(None),)
+    return all(_there(objects, f"{receipt.prefix}/{part.place}/data", part.files[0]) for part in parts)
+
+
+def _there(objects: dict[str, bytes], key: str, file: StoredFile) -> bool:
+    data = objects.get(key)
     return data is not None and tuple(digest_of(data)) == (file.size, file.sha256)

@@ -39,6 +39,7 @@ class Beginning(NamedTuple):
     run: str
     attempt: int
     instance: str
+    node: str
     step: int
 
 
@@ -158,7 +159,7 @@ class World:
         self.touched.append(Witnessed(touched, process.run if process else None, step, host))
 
     def _note_beginning(self, host: Host, run: str, attempt: int, step: int) -> None:
-        self.begun.append(Beginning(self.timeline.now(), run, attempt, host.instance.id, step))
+        self.begun.append(Beginning(self.timeline.now(), run, attempt, host.instance.id, host.node, step))
 
 
 def a_fleet(nodes: int, **pool: object) -> FleetSpec:

@@ -68,6 +68,13 @@ class Readings:
         record: R = known[1]
         return record
 
+    def reports(self, found: Iterable[Row]) -> Iterator[Report]:
+        """Those that speak of the machine that wrote them: none is heard for another."""
+        for row in found:
+            report = self.read(row, Report)
+            if row.writer in ("", report.instance):
+                yield report
+
 
 def _read(row: Row, kind: type[R]) -> R:
     """Raises StateUnusable for what another version wrote: nothing follows from half of it."""
@@ -78,14 +85,6 @@ def _read(row: Row, kind: type[R]) -> R:
             f"the {kind.__name__} of {row.name} is of another version of steady: {error}",
             fix="use the version that wrote it, or a newer one; nothing was changed",
         ) from None
-
-
-def _reports(found: Iterable[Row]) -> Iterator[Report]:
-    """Those that speak of the machine that wrote them: none is heard for another."""
-    for row in found:
-        report = _read(row, Report)
-        if row.writer in ("", report.instance):
-            yield report
 
 
 class ControllerTracker:
@@ -101,7 +100,7 @@ class ControllerTracker:
         """Everything a tick needs but the provider's list, the creation claims and the receipts."""
         found, each = self._table.scan(fleet, _CORE), self._readings.each
         spec = each(found[rows.SPEC], SpecRecord)
-        reports = tuple(_reports(found[rows.REPORT]))
+        reports = tuple(self._readings.reports(found[rows.REPORT]))
         quotes = each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
         return Observed(
             fleet=fleet,

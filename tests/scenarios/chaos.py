@@ -40,9 +40,12 @@ class Day:
         self.chance = Random(seed)
         habits = Habits(every=self.chance.choice([300.0, 900.0]), save=self.chance.choice([2.0, 20.0]))
         self.lags_on = bool(seed // len(LAGS) % 2)
+        nodes = self.chance.choice([1, 2, 2, 3])
+        self.gang = nodes > 1 and self.chance.random() < 0.25
         self.stage = Stage(
             a_fleet(
-                self.chance.choice([1, 2, 2, 3]),
+                nodes,
+                mode="gang" if self.gang else "independent",
                 market=self.chance.choice(["spot", "spot", "on_demand"]),
                 zones=["sim-1a", "sim-1b"],
             ),
@@ -238,8 +241,9 @@ class Day:
         self._when_allowed(acts[verb])
 
     def _edit(self) -> None:
-        nodes = self.chance.choice([0, 1, 2, 3])
+        nodes = len(self.stage.spec.nodes()) if self.gang else self.chance.choice([0, 1, 2, 3])
         pool = {
+            "mode": "gang" if self.gang else "independent",
             "market": self.chance.choice(["spot", "on_demand"]),
             "drift": {"market": self.chance.choice(["report", "replace"])},
             "train": {"hyperparameters": {"lr": self.chance.choice([0.1, 0.2])}},

@@ -15,14 +15,16 @@ import msgspec
 
 from lifecycle.adapters.simulated.cloud import Instance
 from lifecycle.adapters.simulated.provider import OWNER
+from lifecycle.adapters.simulated.trainer import Process
 from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
-from lifecycle.model.fleet import WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Mode, WithoutCheckpoint
 from lifecycle.model.holds import HoldKind
+from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
 from lifecycle.model.records import Attempt, Receipt, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
-from lifecycle.planning.holds import scheduled
+from lifecycle.planning.holds import active
 from lifecycle.planning.presence import STRAY_AGE
 from lifecycle.planning.receipts import eligible
 from lifecycle.planning.status import NodeStatus, fleet_status
@@ -38,7 +40,7 @@ STRAYS_GO_WITHIN = 2
 DOUBTS = frozenset({"Healthy", "Synced"})
 """Conditions by which a status says of itself that not all is as it should be, or not known."""
 
-AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE})
+AWAY = frozenset({HoldKind.STOP, HoldKind.TERMINATE, HoldKind.PAUSE, HoldKind.SCHEDULE})
 ENDS = frozenset({"terminate", "stop"})
 
 
@@ -67,7 +69,7 @@ class Checker:
         self._best: dict[str, Receipt] = {}
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._receipts: dict[str, str] = {}
-        self._started: dict[tuple[str, int], Beginning] = {}
+        self._started: dict[tuple[str, int, str], Beginning] = {}
         self._allowed: set[str] = set()
         self._wrong_since: dict[tuple[str, str], float] = {}
         self._store_mark: tuple[int, ...] = ()
@@ -163,8 +165,14 @@ class Checker:
         for process in host.trainer.processes.values():
             saved = max((each.step for each in host.trainer.disk.all(process.directory)), default=0)
             stored = self._stored(process.run, process.attempt)
-            if process.exit_code == 0 and saved > stored:
+            if process.exit_code == 0 and saved > stored and not self._parted(process, host.node, saved):
                 yield Violation("I6", f"{touched.instance} was ended with step {saved} of {process.run} unstored")
+
+    def _parted(self, process: Process, node: str, step: int) -> bool:
+        """Whether this rank's part is stored: the whole may lack that of a peer which was taken."""
+        part = f"-s{step:012d}-whole/parts/rank-{NodeName.parse(node).index:05d}-"
+        mine = self.world.store.keys(f"runs/{self.fleet}/{process.run}/")
+        return bool(process.gang) and any(part in key for key in mine)
 
     def _excused(self, witnessed: Witnessed) -> bool:
         """A loss that somebody allowed, or a machine whose agent was silent and had a second witness."""
@@ -186,7 +194,7 @@ class Checker:
         fresh = self.world.begun[self._begun :]
         self._begun = len(self.world.begun)
         for begun in fresh:
-            first = self._started.setdefault((begun.run, begun.attempt), begun)
+            first = self._started.setdefault((begun.run, begun.attempt, self._rank(begun)), begun)
             if first is not begun:
                 where = f"on {first.instance} and on {begun.instance}"
                 yield Violation("I8", f"attempt {begun.attempt} of {begun.run} was started twice: {where}")
@@ -196,6 +204,11 @@ class Checker:
             for (run, attempt, request), count in again.items():
                 if count > 1:
                     yield Violation("I7", f"attempt {attempt} of {run} answered {request} {count} times")
+
+    def _rank(self, begun: Beginning) -> str:
+        """The node, of a gang's rank; each starts its attempt once."""
+        attempt = self.world.tracker.attempt(self.fleet, begun.run, begun.attempt)
+        return begun.node if attempt is not None and attempt.members else ""
 
     def _resumed(self, begun: Beginning) -> Iterator[Violation]:
         """I4, I8: it goes on from the greatest sound checkpoint that was there when it was given out."""
@@ -305,6 +318,13 @@ class Checker:
             yield Violation("I11", f"{len(repairs)} repairs in one tick of {nodes} nodes")
 
 
+def _ranks(spec: FleetSpec | None, name: NodeName) -> set[str | None]:
+    """What a hold may name to keep this node from training: of a gang every rank."""
+    gang = spec is not None and spec.pools[name.pool].mode is Mode.GANG
+    ranks = [each for each in spec.nodes() if each.pool == name.pool] if spec and gang else [name]
+    return {None, f"{name.fleet}/{name.pool}", *map(str, ranks)}
+
+
 def _timeless(attempt: Attempt) -> Attempt:
     return msgspec.structs.replace(attempt, ended_at=None)
 
@@ -319,21 +339,21 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
     spec = record.spec if record is not None and not record.destroying else None
     declared = {str(name): name for name in spec.nodes()} if spec else {}
     now = world.timeline.now()
-    resting = scheduled(spec, now) if spec else {}
     wrong = []
     for instance in world.cloud.instances.values():
         if tags.owned(instance.tags, OWNER, fleet) and instance.live and instance.node not in declared:
             wrong += [] if instance.node in refused else [f"{instance.id} belongs to no declared node"]
     for node, name in declared.items():
-        held = [h for h in observed.holds if h.active(now) and h.kind in AWAY and h.node in (node, None)]
+        mine = _ranks(spec, name)
+        held = [h for h in active(spec, observed, now) if h.kind in AWAY and h.node in mine]
         run = observed.runs.get(spec.run_of(name)) if spec else None
         over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
         live = world.cloud.of_node(node)
         hosts = [world.hosts.get(each.id) for each in live]
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]
-        if node in refused:
+        if mine & set(refused):
             continue
-        if held or over or name.pool in resting:
+        if held or over:
             wrong += [f"{node}: something trains"] if at_work else []
         elif len(live) != 1 or len(at_work) != 1:
             wrong.append(f"{node}: {len(live)} machines, {len(at_work)} trainers")

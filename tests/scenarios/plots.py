@@ -154,6 +154,10 @@ def _one(**pool: Any) -> Callable[[], Stage]:
     return lambda: Stage(a_fleet(1, **pool))
 
 
+def _gang() -> Stage:
+    return Stage(a_fleet(2, mode="gang"))
+
+
 PLOTS = (
     Plot("create", _create, before=_nothing_yet),
     Plot("create where one zone is short", _create, before=_nothing_yet, make=_shortage),
@@ -174,6 +178,8 @@ PLOTS = (
     Plot("market change", _market, make=_one()),
     Plot("lost answer", _lose_the_answer, make=_one()),
     Plot("storm", _storm, make=lambda: Stage(a_fleet(3))),
+    Plot("gang notice", _interrupt, make=_gang),
+    Plot("gang rank lost", _lose, make=_gang),
     Plot("completion", _time_passes, make=lambda: Stage(a_fleet(1), habits=lambda _: Habits(steps=1500))),
     Plot("edit of the train section", _edit, make=_one()),
 )

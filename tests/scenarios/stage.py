@@ -26,6 +26,9 @@ GATES = ("its tags to show", "capacity", "a second machine")
 TURN = "its turn"
 """The blast limit lets one repair after the other pass."""
 
+HELD = ": held ("
+"""A gang waits for a rank that is held, for as long as that is."""
+
 LEASE = 121.0
 WITHIN, QUIET = 5, 20
 """Ticks until all is as declared, and ticks after that without one change."""
@@ -108,7 +111,9 @@ class Stage:
 
     def settled(self, ticked: Ticked) -> bool:
         refused = {refusal.node for refusal in ticked.plan.refusals}
-        return ticked.plan.settled and not ticked.plan.labels and not desired(self.world, FLEET, refused)
+        waits = [each for each in ticked.plan.waiting if HELD not in each.what]
+        busy = ticked.plan.actions or ticked.plan.labels or waits
+        return not busy and not desired(self.world, FLEET, refused)
 
     def train(self, seat: Seat | None = None) -> None:
         """The fleet is applied and trains; some checkpoints are there."""

@@ -115,7 +115,7 @@ def test_i4_a_trainer_that_started_over_although_there_was_a_checkpoint(stage: S
     attempt = stage.world.tracker.attempts(FLEET, RUN)[-1]
     another = but(attempt, number=2, earlier=tuple(receipt.digest for receipt in receipts))
     stage.world.tracker.put_attempt(FLEET, another, None)
-    stage.world.begun.append(Beginning(stage.world.timeline.now(), RUN, 2, stage.machine().id, 0))
+    stage.world.begun.append(Beginning(stage.world.timeline.now(), RUN, 2, stage.machine().id, NODE, 0))
     assert seen(stage) == {"I4"}
 
 

@@ -21,6 +21,7 @@ class _Cell:
 
     row: Row
     order: int
+    at: float
     shown_at: float
     before: Row | None = None
 
@@ -108,6 +109,7 @@ class MemoryTable:
         shelf.cells.setdefault(name, {})[writer] = _Cell(
             Row(name, version + 1, body, writer),
             storage.writes,
+            storage.timeline.monotonic(),
             storage.timeline.monotonic() + lag if lag else 0.0,
             storage.visible(standing, "") if standing and lag else None,
         )
@@ -120,9 +122,17 @@ class MemoryTable:
         self._storage.writes += 1
         self._tell(fleet, kind, name)
 
-    def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:  # noqa: ARG002
+    def drop_overshadowed(self, fleet: str, kind: str, age: float, *, guard: Guard | None = None) -> int:
         self._check(fleet, guard)
-        return 0
+        found = [cells for cells in self._storage.shelves[fleet, kind].cells.values() if len(cells) > 1]
+        return sum(self._drop_old(cells, age) for cells in found)
+
+    def _drop_old(self, cells: dict[str, _Cell], age: float) -> int:
+        latest = max(cells.values(), key=lambda cell: cell.order)
+        old = [writer for writer, cell in cells.items() if latest.at - cell.at > age]
+        for writer in old:
+            del cells[writer]
+        return len(old)
 
     def append(self, fleet: str, node: str | None, body: bytes) -> None:
         self._storage.writes += 1

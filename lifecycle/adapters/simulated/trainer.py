@@ -2,6 +2,9 @@
 
 A step takes a fixed time; every so often a checkpoint appears; asked to save it takes a while, then the checkpoint
 is there (and the script ends, when that was asked). It may crash, hang, or ignore what it is asked.
+
+The ranks of a gang go in step: they begin when the last of them is there, save together when one is asked, and
+fall over a second after one of them went without a word.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from lifecycle.model.records import Assignment
 from lifecycle.ports.trainer import LocalCheckpoint, ProcessState, StopRequest
 
 NEVER = math.inf
+FALLS_AFTER = 1.0
+"""Seconds after which a rank notices that a peer is gone."""
 
 
 NO_PROCESS = 2**31 - 1
@@ -55,6 +60,21 @@ class Process:
     asked: StopRequest | None = None
     asked_at: float = NEVER
     result: Any = None
+    gang: list[Process] = field(default_factory=list)
+    """All ranks of its attempt, itself included; empty for a run of one node."""
+    falls_at: float = NEVER
+    wake: Callable[[], None] = lambda: None
+
+    @property
+    def ranks(self) -> list[Process]:
+        return self.gang or [self]
+
+    def fell(self, at: float) -> None:
+        """It went without a word: its peers fall over it."""
+        for peer in self.gang:
+            if peer is not self and peer.alive:
+                peer.falls_at = min(peer.falls_at, at + FALLS_AFTER)
+                peer.wake()
 
     @property
     def alive(self) -> bool:
@@ -62,6 +82,8 @@ class Process:
 
     def step_at(self, moment: float) -> int:
         habits = self.habits
+        if self.began is NEVER:
+            return self.base
         reached = self.base + math.floor((min(moment, self.stands_from) - self.began) / habits.step + 1e-6)
         limits = (habits.steps, habits.crashes_at, habits.hangs_at)
         return min(reached, *(max(self.base, limit) for limit in limits if limit is not None))
@@ -123,8 +145,11 @@ class SimulatedTrainer:
         timeline: Timeline,
         habits: Callable[[str], Habits],
         started: Callable[[str, int, int], None] = lambda *_: None,
+        gangs: dict[tuple[str, int], list[Process]] | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._timeline, self._habits, self._started = timeline, habits, started
+        self._timeline, self._habits, self._started, self._wake = timeline, habits, started, wake
+        self._gangs = {} if gangs is None else gangs
         self.disk = Disk()
         self.answers: list[tuple[str, int, str]] = []
         """Every (run, attempt, request) that a trainer answered with a save."""
@@ -139,7 +164,12 @@ class SimulatedTrainer:
 
     def next_change(self) -> float | None:
         """Seconds until a checkpoint appears or a process ends by itself."""
-        dues = [due for p in self.processes.values() if p.alive for due in (p.saves_at, p.answers_at, p.ends_at)]
+        dues = [
+            due
+            for p in self.processes.values()
+            if p.alive
+            for due in (p.saves_at, p.answers_at, p.ends_at, p.falls_at)
+        ]
         soonest = min(dues, default=NEVER)
         return None if soonest is NEVER or math.isinf(soonest) else max(0.0, soonest - self._timeline.monotonic())
 
@@ -150,10 +180,12 @@ class SimulatedTrainer:
                 pass
 
     def _next(self, process: Process) -> bool:
-        due = min(process.saves_at, process.answers_at, process.ends_at)
+        due = min(process.saves_at, process.answers_at, process.ends_at, process.falls_at)
         if due > self._timeline.monotonic():
             return False
-        if due == process.answers_at:
+        if due == process.falls_at:
+            process.ended, process.exit_code = due, 1
+        elif due == process.answers_at:
             self._answer(process, due)
         elif due == process.saves_at:
             self._save(process, process.step_at(due))
@@ -174,7 +206,9 @@ class SimulatedTrainer:
     def _end_by_itself(self, process: Process, at: float) -> None:
         crashed = process.habits.crashes_at is not None and process.step_at(at) < process.habits.steps
         process.ended, process.exit_code = at, 1 if crashed else 0
-        if not crashed:
+        if crashed:
+            process.fell(at)
+        else:
             self._save(process, process.habits.steps)
             process.result = {"steps": process.habits.steps}
 
@@ -187,6 +221,7 @@ class SimulatedTrainer:
         for process in self.processes.values():
             if process.alive:
                 process.ended = self._timeline.monotonic()
+                process.fell(process.ended)
 
     # ---- the port --------------------------------------------------------------------------------
 
@@ -201,7 +236,7 @@ class SimulatedTrainer:
             return
         directory, now = self.checkpoint_directory(assignment), self._timeline.monotonic()
         base = self.disk.saved[directory][resume_from.name].step if resume_from else 0
-        self.processes[assignment.run] = Process(
+        process = self.processes[assignment.run] = Process(
             run=assignment.run,
             attempt=assignment.attempt,
             directory=directory,
@@ -210,8 +245,21 @@ class SimulatedTrainer:
             base=base,
             started_at=self._timeline.now(),
             saved_until=now,
+            wake=self._wake,
         )
+        if assignment.nodes:
+            self._join(process, assignment)
         self._started(assignment.run, assignment.attempt, base)
+
+    def _join(self, process: Process, assignment: Assignment) -> None:
+        """The ranks begin together, when the last of them is there."""
+        process.gang = self._gangs.setdefault((assignment.run, assignment.attempt), [])
+        process.gang.append(process)
+        process.began = process.saved_until = NEVER
+        if len(process.gang) == assignment.count and all(rank.alive for rank in process.gang):
+            for rank in process.gang:
+                rank.began = rank.saved_until = self._timeline.monotonic()
+                rank.wake()
 
     def process(self, assignment: Assignment) -> ProcessState | None:
         self.advance()
@@ -223,22 +271,27 @@ class SimulatedTrainer:
         )
 
     def ask(self, run: str, request: StopRequest) -> None:
-        process = self.processes.get(run)
-        if process is None or not process.alive:
-            return
-        if process.asked is None or process.asked.mode != request.mode:
-            process.asked_at = self._timeline.monotonic()
-        process.asked = request
+        asked = self.processes.get(run)
+        for process in asked.ranks if asked is not None and asked.alive else ():
+            if not process.alive:
+                continue
+            if process.asked is None or process.asked.mode != request.mode:
+                process.asked_at = self._timeline.monotonic()
+                process.wake()
+            process.asked = request
 
     def withdraw(self, run: str) -> None:
-        process = self.processes.get(run)
-        if process is not None and process.alive:
-            if process.asked is not None and process.asked.mode == "save-and-exit" and process.habits.obeys:
-                process.base, process.began = (
-                    process.step_at(self._timeline.monotonic()),
-                    self._timeline.monotonic(),
-                )
-            process.asked, process.asked_at = None, NEVER
+        asked = self.processes.get(run)
+        for process in asked.ranks if asked is not None and asked.alive else ():
+            if process.alive:
+                self._train_on(process)
+
+    def _train_on(self, process: Process) -> None:
+        now = self._timeline.monotonic()
+        stood = process.asked is not None and process.asked.mode == "save-and-exit" and process.habits.obeys
+        if stood and process.began is not NEVER:
+            process.base, process.began = process.step_at(now), now
+        process.asked, process.asked_at = None, NEVER
 
     def helper_present(self, run: str) -> bool:
         return run in self.processes
@@ -258,6 +311,7 @@ class SimulatedTrainer:
         process = self.processes.get(assignment.run)
         if process is not None and process.alive:
             process.ended, process.exit_code = self._timeline.monotonic(), exit_code
+            process.fell(process.ended)
 
     def intruders(self, assignment: Assignment | None) -> Sequence[str]:  # noqa: ARG002
         return ()

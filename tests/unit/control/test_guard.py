@@ -283,6 +283,14 @@ def test_a_machine_whose_making_was_never_confirmed_is_not_made_twice(room: Room
     assert room.seen().placements == {}
 
 
+def test_another_nodes_machine_that_wears_these_tags_does_not_take_the_incarnation(room: Room) -> None:
+    room.is_as(training(a_spec(nodes=2)))
+    room.cloud.has(a_machine(node="f/t/1"))
+    a_guard(room, nodes=2).before_create(a_placement(node="f/t/1"))
+    claim = room.tracker.incarnations("f", [("f/t/1", 1)])["f/t/1", 1]
+    assert (claim.instance, claim.tried_at) == (None, room.clock.now())
+
+
 def test_a_machine_that_the_stack_does_not_know_is_taken_up_by_the_loop(room: Room) -> None:
     room.is_as(training())
     with pytest.raises(GuardRefused, match="is taken by m1"):

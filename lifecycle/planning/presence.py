@@ -10,10 +10,11 @@ import msgspec
 from lifecycle.model.fleet import DriftPolicy, Pool
 from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Meter
-from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason
+from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason, Refusal
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
+from lifecycle.model.world import Machine
 from lifecycle.planning import attempts, breaker, budget, capacity, cost, drift, gangs, hearing, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
@@ -75,10 +76,24 @@ def absent(view: NodeView) -> Decision | None:
         return None
     if view.machine is None:
         return _unpaid(view)
+    if view.pool is None and view.claim is None:
+        return _unclaimed(view, view.machine)
     kind = Kind.STOP if _will_return(view) else Kind.DESTROY
     reason = _why_away(view)
     gone = act(view, kind, reason, Converge(placement=_leaving(view)), change=cost.gone(view.machine, view.prices))
     return emptied_first(view, kind, _purpose_away(view, ends=True), reason, gone)
+
+
+def _unclaimed(view: NodeView, machine: Machine) -> Decision:
+    """Tags can be copied: without a creation claim of ours they prove nothing."""
+    refusal = Refusal(
+        action=Kind.DESTROY,
+        node=view.node,
+        guard="ownership",
+        evidence=f"no creation claim of ours names {machine.id}, which wears this node's tags",
+        override="end it where it was made, or take its steady: tags away",
+    )
+    return Decision(refusal=refusal)
 
 
 def _will_return(view: NodeView) -> bool:

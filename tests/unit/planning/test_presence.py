@@ -332,8 +332,16 @@ def test_a_completed_run_that_keeps_its_machine_needs_nothing() -> None:
 def test_a_machine_that_leaves_keeps_its_incarnation_in_the_placement() -> None:
     machine = a_machine(incarnation=3)
     reports = {NODE: an_idle_report(incarnation=3)}
-    observed = training(a_spec(nodes=0), runs={}, orders={}, machines=(machine,), placements={}, reports=reports)
+    world = {"machines": (machine,), "incarnations": {(NODE, 3): an_incarnation(number=3, instance=machine.id)}}
+    observed = training(a_spec(nodes=0), runs={}, orders={}, placements={}, reports=reports, **world)
     assert step(observed, Converge).placement.incarnation == 3
+
+
+def test_a_machine_that_only_wears_our_tags_is_not_ended() -> None:
+    observed = training(a_spec(nodes=0), runs={}, orders={}, placements={}, incarnations={})
+    (refusal,) = planned(observed).refusals
+    assert (refusal.guard, planned(observed).actions) == ("ownership", ())
+    assert "no creation claim of ours names m1" in refusal.evidence
 
 
 # A machine that should be off

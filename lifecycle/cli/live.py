@@ -62,8 +62,8 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
         raise_refusals(ticked.plan)
         context.say("saved and stopped; `steady run` or `steady apply` goes on from here")
         return 130
-    raise_failed(found)
     raise_refusals(ticked.plan)
+    raise_failed(found)
     return 0
 
 

@@ -214,7 +214,7 @@ def test_the_image_of_machines_that_stay_may_be_gone(cloud: CloudStage) -> None:
     Session(REGION).client("ec2").deregister_image(ImageId=cloud.image)
     cloud.write(nodes=1).applied()
     assert len(cloud.instances()) == 1
-    done = cloud.write(nodes=2).steady("apply", str(cloud.spec), "--yes", code=1)
+    done = cloud.write(nodes=2).steady("apply", str(cloud.spec), "--yes", "--rollback", code=1)
     assert f"pools.t.image: '{cloud.image}' is not an image" in complaint(done) + done.stderr
     assert len(cloud.instances()) == 1
 
@@ -268,4 +268,6 @@ def test_a_spec_of_record_of_a_newer_steady(cloud: CloudStage) -> None:
 
 
 def test_a_field_that_is_not_built_yet_is_refused_on_aws_too(cloud: CloudStage) -> None:
-    assert "budget.per_hour is not built yet" in refused(cloud.write(budget={"per_hour": 1.0}))
+    assert "profile 'torchrun' is not built yet" in refused(
+        cloud.write(train={"command": ["python", "train.py"], "profile": "torchrun"})
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lifecycle.system import processes
-from tests.e2e.stage import Stage, undisturbed
+from tests.e2e.stage import Stage, undisturbed, wait_until
 from tests.e2e.test_controllers import stubborn
 from tests.e2e.test_surface import satisfies
 
 
 def test_a_rehearsal_proves_the_save_and_the_run_goes_on_from_it(stage: Stage) -> None:
     stage.declare(arguments=("--save-every", "0")).apply()
-    stage.reach(20)
+    wait_until(lambda: stage.node()["run"]["step"], "a report of its step")
     told = satisfies("rehearse", stage.steady("rehearse", str(stage.spec), "-o", "json").stdout)
     assert (told["node"], told["proven"], told["attempt"]) == ("f/t/0", True, 2)
     stage.run_to_the_end()
@@ -21,7 +21,7 @@ def test_a_rehearsal_proves_the_save_and_the_run_goes_on_from_it(stage: Stage) -
 
 def test_a_trainer_that_does_not_save_fails_it_and_trains_on(stage: Stage) -> None:
     stubborn(stage, "force").apply()
-    stage.reach(20)
+    wait_until(lambda: stage.node()["run"]["step"], "a report of its step")
     failed = stage.steady("rehearse", str(stage.spec), code=6)
     assert "f/t/0: not proven: no save came in time; it trains on" in failed.stderr
     stage.reach(max(stage.steps()) + 20)

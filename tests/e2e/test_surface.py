@@ -199,10 +199,11 @@ def test_why_tells_cause_evidence_action_and_result_in_order(stage: Stage) -> No
 
 def test_history_names_attempts_proof_and_lost_steps(stage: Stage) -> None:
     stage.declare().run_to_the_end()
-    first, parameters, attempt = stage.steady("history", "f/t/0").stdout.splitlines()
+    first, time, parameters, attempt = stage.steady("history", "f/t/0").stdout.splitlines()
     assert first == "f.t.main.0: completed; steps lost: none; spared by saves: 0"
+    assert time.startswith("  trained for ")
     assert parameters == "  hyperparameters: {'steps': 150, 'seed': 7}"
-    where, steps = r"attempt 1 on f/t/0 \(incarnation 1, spot\)", "steps 0 to 150"
+    where, steps = r"attempt 1 on f/t/0 \(incarnation 1\), spot", "steps 0 to 150"
     shown = rf"  {where}: completed, {steps}, checkpoint at step 120 \(\w{{12}}\)"
     assert re.fullmatch(shown, attempt)
 

@@ -268,6 +268,5 @@ def test_a_spec_of_record_of_a_newer_steady(cloud: CloudStage) -> None:
 
 
 def test_a_field_that_is_not_built_yet_is_refused_on_aws_too(cloud: CloudStage) -> None:
-    assert "profile 'torchrun' is not built yet" in refused(
-        cloud.write(train={"command": ["python", "train.py"], "profile": "torchrun"})
-    )
+    trainer = {"command": ["python", "train.py"], "profile": "torchrun"}
+    assert "profile 'torchrun' is not built yet" in refused(cloud.write(train=trainer))

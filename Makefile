@@ -30,16 +30,16 @@ engine: $(STAMP) ## the Pulumi CLI for the tests: the one on PATH, else built on
 
 test: check ## what must hold, but for the stories; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
 	-@timeout 900 $(BIN)/python -m tests.engine.cli
-	$(BIN)/pytest -n 2 -m "not story and not soak"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not story and not soak"
 
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour
-	$(BIN)/pytest -n 2 -m story
+	$(BIN)/pytest -n 2 --dist worksteal -m story
 
 mutants: $(STAMP) ## take each guard away, one at a time, and see a test fail: some minutes
 	$(BIN)/python -m tests.mutants
 
 soak: $(STAMP) ## the long forms: pairs of crashes, nine thousand more bad days, long stateful runs; hours
-	$(BIN)/pytest -n 2 -m soak
+	$(BIN)/pytest -n 2 --dist worksteal -m soak
 
 bench: $(STAMP) ## the figures of the README's table, measured here
 	$(BIN)/python -m tests.bench

@@ -22,7 +22,7 @@ from lifecycle.model.foundation import Foundation
 from lifecycle.model.tags import NODE
 from lifecycle.model.world import Machine
 from stacks import userdata
-from tests.bench.seed import seed
+from tests.bench.seed import REPLACED, seed
 from tests.doubles.aws import ACCOUNT, REGION, AwsDouble
 from tests.doubles.provider import ProviderDouble
 from tests.engine.cli import find
@@ -46,10 +46,10 @@ FOUNDATION = Foundation(
 
 
 class Nearby(Ec2Compute):
-    """Lists one node's machines: listing all has a figure of its own, and here it would be the double's."""
+    """Lists the machines of two nodes: listing all has a figure of its own, and here it would be the double's."""
 
     def machines(self, fleet: str) -> Sequence[Machine]:
-        mine = [{"Name": f"tag:{NODE}", "Values": ["f/t/1"]}]
+        mine = [{"Name": f"tag:{NODE}", "Values": ["f/t/0", REPLACED]}]
         pages = self._ec2.get_paginator("describe_instances").paginate(Filters=mine)
         found = (one for page in pages for r in page["Reservations"] for one in r["Instances"])
         return [known for one in found if (known := described.machine(one, self._owner, fleet)) is not None]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lifecycle.model.quantities import spoken
+from lifecycle.planning.cost import rate
 from lifecycle.planning.ending import Ending
 from lifecycle.planning.status import FleetStatus, NodeStatus, PoolCost
 
@@ -57,10 +58,10 @@ def status_table(status: FleetStatus) -> Table:
 def cost_line(cost: PoolCost) -> str:
     """`cost of trainers: ~$9.20 of $900 so far, $1.21/h (prices 4m old)`."""
     of = "" if cost.total is None else f" of ${cost.total:g}"
-    rate = "$?/h" if cost.per_hour is None else f"${cost.per_hour:.2f}/h"
     limit = "" if cost.limit_per_hour is None else f" of ${cost.limit_per_hour:g}/h"
     age = "" if cost.price_age_seconds is None else f" (prices {spoken(cost.price_age_seconds)} old)"
-    return f"cost of {cost.pool}: {'' if cost.exact else '~'}${cost.spent:.2f}{of} so far, {rate}{limit}{age}"
+    spent = f"{'' if cost.exact else '~'}${cost.spent:.2f}{of}"
+    return f"cost of {cost.pool}: {spent} so far, {rate(cost.per_hour)}{limit}{age}"
 
 
 def _has_choice(status: FleetStatus) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from lifecycle.model.codec import encode
 from lifecycle.model.fleet import Pool, Resume, Retries
-from lifecycle.model.records import Attempt, Outcome, Receipt, Run
+from lifecycle.model.records import Attempt, Order, Outcome, Receipt, Run
 from lifecycle.model.states import Cause, RunState
 
 BACKOFF = (0.0, 1.0, 5.0, 15.0, 60.0, 300.0)
@@ -62,6 +62,12 @@ def _fingerprint(pool: Pool) -> str:
         pool.checkpoint.directory,
     )
     return hashlib.sha256(encode((parts, train.hyperparameters))).hexdigest()[:16]
+
+
+def ordered(order: Order | None, attempt: Attempt) -> bool:
+    """Whether this order is of this attempt."""
+    assignment = order.assignment if order else None
+    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
 
 
 def verdict(pool: Pool | None, run: Run | None, resumable: Sequence[Receipt], now: float) -> Verdict:

@@ -70,9 +70,13 @@ def accounts(spec: FleetSpec | None, observed: Observed, now: float) -> dict[str
     pools = spec.pools if spec else {}
     named = sorted({*pools, *there, *claims, *observed.ledgers})
     return {
-        name: _account(name, pools.get(name), _running(there[name], claims[name], machines, prices), sums)
+        name: _account(
+            name,
+            pools.get(name),
+            _running(there[name], claims[name], machines, prices),
+            _spent(observed, name, claims[name], machines, now),
+        )
         for name in named
-        for sums in [_spent(observed, name, claims[name], machines, now)]
     }
 
 
@@ -176,7 +180,7 @@ def _sum(one: float | None, other: float | None) -> float | None:
 
 
 def _too_dear(action: Action, account: Account, running: float | None) -> Refusal:
-    now = f"pool {account.pool} costs {_dollars(running)} now, this {_dollars(action.cost_per_hour)} more"
+    now = f"pool {account.pool} costs {cost.rate(running)} now, this {cost.rate(action.cost_per_hour)} more"
     unknown = None in (running, action.cost_per_hour)
     why = "a price is not known" if unknown else f"that passes ${account.limit:g}/h"
     todo = "leave out" if unknown else "raise"
@@ -187,7 +191,3 @@ def _too_dear(action: Action, account: Account, running: float | None) -> Refusa
         evidence=f"{now}: {why}",
         override=f"{todo} pools.{account.pool}.budget.per_hour in the spec, and apply it",
     )
-
-
-def _dollars(amount: float | None) -> str:
-    return "$?/h" if amount is None else f"${amount:.2f}/h"

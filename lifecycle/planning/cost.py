@@ -69,6 +69,11 @@ def on(machine: Machine) -> bool:
     return machine.live and machine.state is not InstanceState.STOPPED
 
 
+def rate(dollars: float | None) -> str:
+    """`$1.21/h`; `$?/h` when a price is not known."""
+    return "$?/h" if dollars is None else f"${dollars:.2f}/h"
+
+
 def made(price: Price | None) -> Change:
     """A machine more."""
     return Change(price.dollars if price else None, price)

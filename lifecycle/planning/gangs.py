@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import msgspec
 
 from lifecycle.model.gang import Member
-from lifecycle.model.records import Attempt, Receipt
+from lifecycle.model.records import Attempt
 from lifecycle.model.states import Cause, Outcome, RunState
+from lifecycle.planning.receipts import greatest
 
 PORTS = range(15000, 30000)
 """Below what operating systems give out by themselves."""
@@ -73,7 +74,7 @@ def joined(attempt: Attempt, one: Attempt) -> Attempt:
         to_step=max((step for step in (attempt.to_step, one.to_step) if step is not None), default=None),
         exact=attempt.exact and one.exact,
         forced=attempt.forced or one.forced,
-        receipt=greater(attempt.receipt, one.receipt),
+        receipt=greatest(attempt.receipt, one.receipt),
         spared_steps=max(attempt.spared_steps, one.spared_steps),
         detail=f"{one.node}: {one.detail}" if graver else attempt.detail,
         witnessed=attempt.witnessed and one.witnessed,
@@ -108,8 +109,3 @@ def _gravity(rank: Member) -> int:
 def slowest(states: Iterable[RunState]) -> RunState:
     """The state of a gang: that of the rank that is furthest behind."""
     return min(states, key=_SLOWEST_FIRST.index)
-
-
-def greater(one: Receipt | None, other: Receipt | None) -> Receipt | None:
-    """The receipt of the greater (epoch, step)."""
-    return max((r for r in (one, other) if r is not None), key=lambda r: r.rank, default=None)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.plan import Kind, Plan, Waiting
-from lifecycle.model.records import Attempt, Order
+from lifecycle.model.records import Attempt
 from lifecycle.model.world import Observed
 from lifecycle.planning import (
+    attempts,
     behind,
     blocking,
     breaker,
@@ -129,9 +130,4 @@ def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...
 
 def _under_way(observed: Observed, attempt: Attempt) -> bool:
     """Open, and its orders were written: nobody has to know any more where it goes on from."""
-    return attempt.open and all(_ordered(observed.orders.get(rank.node), attempt) for rank in attempt.ranks)
-
-
-def _ordered(order: Order | None, attempt: Attempt) -> bool:
-    assignment = order.assignment if order else None
-    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
+    return attempt.open and all(attempts.ordered(observed.orders.get(rank.node), attempt) for rank in attempt.ranks)

@@ -56,7 +56,8 @@ def stranded(view: NodeView) -> Decision | None:
     attempt, fallen = view.attempt, _fallen(view)
     if attempt is None or fallen is None or _told_to_stop(view, attempt) or view.now < _due(view):
         return None
-    order = view.order if _ordered(view, attempt) else training.order_of(view, attempt) if view.pool else None
+    ours = attempts.ordered(view.order, attempt)
+    order = view.order if ours else training.order_of(view, attempt) if view.pool else None
     if order is None:
         return None
     evidence = f"{fallen.node} ended {fallen.outcome}: nothing can be saved without it"
@@ -98,13 +99,9 @@ def _due(view: NodeView) -> float:
 _ASKED = (Outcome.COMPLETED, Outcome.STOPPED, Outcome.INTERRUPTED)
 
 
-def _ordered(view: NodeView, attempt: Attempt) -> bool:
-    ordered = view.order.assignment if view.order else None
-    return ordered is not None and (ordered.run, ordered.attempt) == (attempt.run, attempt.number)
-
-
 def _told_to_stop(view: NodeView, attempt: Attempt) -> bool:
-    return _ordered(view, attempt) and view.order is not None and view.order.desired is Desired.STOPPED
+    order = view.order
+    return order is not None and order.desired is Desired.STOPPED and attempts.ordered(order, attempt)
 
 
 def idle(view: NodeView) -> Decision | None:

@@ -23,6 +23,11 @@ def _in_time(receipt: Receipt, attempt: Attempt | None) -> bool:
     return receipt.digest in attempt.earlier
 
 
+def greatest(*known: Receipt | None) -> Receipt | None:
+    """The receipt of the greatest (epoch, step) of those that are there."""
+    return max((r for r in known if r is not None), key=lambda r: r.rank, default=None)
+
+
 def retained(receipts: tuple[Receipt, ...], keep: int) -> tuple[Receipt, ...]:
     """Of the eligible receipts, those that stay: the newest `keep`, never fewer than two."""
     return receipts[: max(2, keep)]

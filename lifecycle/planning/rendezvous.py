@@ -8,6 +8,7 @@ import msgspec
 
 from lifecycle.model.gang import Member
 from lifecycle.model.records import Assignment, Attempt
+from lifecycle.planning import attempts
 from lifecycle.planning.gangs import port
 from lifecycle.planning.view import NodeView
 
@@ -50,6 +51,6 @@ def ordered_to_a_peer(view: NodeView, attempt: Attempt) -> Assignment | None:
     """What another rank was ordered to do in this attempt, for this one: they go on from the same step."""
     for peer in view.gang:
         theirs = peer.order.assignment if peer.order and peer.node != view.node else None
-        if theirs is not None and (theirs.run, theirs.attempt) == (attempt.run, attempt.number):
+        if theirs is not None and attempts.ordered(peer.order, attempt):
             return msgspec.structs.replace(theirs, rank=theirs.nodes.index(view.node))
     return None

@@ -41,6 +41,7 @@ from lifecycle.planning import (
     unordered,
     witness,
 )
+from lifecycle.planning.receipts import greatest
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
 
 NO_LAST_WORD = "its machine went without a last word from the agent"
@@ -169,7 +170,7 @@ def _settle_gang(observed: Observed, machines: _Machines, run: Run, attempt: Att
             states.append(_seen_state(one, seen))
             continue
         attempt = gangs.joined(attempt, end.attempt)
-        receipt, result = gangs.greater(receipt, end.receipt), end.result if result is None else result
+        receipt, result = greatest(receipt, end.receipt), end.result if result is None else result
         run = _replace(run, attempt=attempt, result=result)
     if gangs.over(attempt):
         return _ended(run, gangs.judged(attempt), receipt, result=result, now=now)
@@ -200,8 +201,7 @@ def _end(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> _End 
 
 def newest(report: Report) -> Receipt | None:
     """The greatest receipt a report tells of."""
-    told = [r for r in (report.receipt, report.ended.receipt if report.ended else None) if r is not None]
-    return max(told, key=lambda receipt: receipt.rank, default=None)
+    return greatest(report.receipt, report.ended.receipt if report.ended else None)
 
 
 def _started(run: Run, attempt: Attempt, report: Report) -> Run:

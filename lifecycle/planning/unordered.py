@@ -20,13 +20,7 @@ def outdated(observed: Observed, run: Run, attempt: Attempt) -> bool:
     pool = observed.record.spec.pools.get(run.pool) if observed.record else None
     if attempt.started_at is not None or pool is None or attempt.fingerprint == attempts.fingerprint(pool):
         return False
-    return not any(_ordered(observed, node, attempt) for node in run.nodes)
-
-
-def _ordered(observed: Observed, node: str, attempt: Attempt) -> bool:
-    order = observed.orders.get(node)
-    assignment = order.assignment if order else None
-    return assignment is not None and (assignment.run, assignment.attempt) == (attempt.run, attempt.number)
+    return not any(attempts.ordered(observed.orders.get(node), attempt) for node in run.nodes)
 
 
 def closed(attempt: Attempt, now: float) -> Attempt:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from lifecycle.adapters.simulated.store import MemoryStore, digest_of
 from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.adapters.simulated.trainer import Disk
-from lifecycle.agent import wholes
-from lifecycle.agent.courier import Courier, Done, Failed, Job, Parted, Restore, Restored, Ship, Shipped
-from lifecycle.agent.manifest import Manifest, Part, StoredFile, Unsound, manifest_bytes, read_manifest
+from lifecycle.agent.courier import Courier, Done, Failed, Job, Restore, Restored, Ship
+from lifecycle.agent.manifest import StoredFile, Unsound, read_manifest
 from lifecycle.model.errors import SteadyError
-from lifecycle.model.ids import WHOLE, checkpoint_prefix
 from lifecycle.model.records import Receipt
 
 SHIP, RESTORE = 8.0, 4.0
@@ -23,7 +20,8 @@ class SimulatedCourier(Courier):
     """One job at a time; `on_done` is called when it is over."""
 
     def __init__(self, store: MemoryStore, timeline: Timeline, disk: Disk, on_done: Callable[[], None]) -> None:
-        self._objects, self._timeline, self._disk, self._told = store, timeline, disk, on_done
+        self._store: MemoryStore = store
+        self._now, self._timeline, self._disk, self._told = timeline.now, timeline, disk, on_done
         self.current: Job | None = None
         self.moved = 0
         self._finished: Done | None = None
@@ -60,64 +58,17 @@ class SimulatedCourier(Courier):
             self._finished = Failed(job=job, why=error.what, unsound=isinstance(error, Unsound))
         self._told()
 
-    def _ship(self, job: Ship) -> Shipped | Parted:
-        checkpoint = job.checkpoint
-        if checkpoint not in self._disk.all(job.directory):
-            raise Unsound(f"{checkpoint.name} changed while it was read", fix="write it aside, then rename")
-        mark = hashlib.sha256(f"{job.node}{checkpoint.signature}".encode()).hexdigest()[:8]
-        if job.rank is not None:
-            return self._ship_of_rank(job, job.rank, mark)
-        prefix = checkpoint_prefix(job.fleet, job.run, job.attempt, checkpoint.step, mark)
-        manifest = Manifest(
-            run=job.run,
-            attempt=job.attempt,
-            epoch=job.attempt,
-            step=checkpoint.step,
-            name=checkpoint.name,
-            files=self._stored(job, f"{prefix}/files"),
-        )
-        data, digest = manifest_bytes(manifest)
-        self._objects.put(f"{prefix}/manifest.json", data)
-        return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
-
-    def _ship_of_rank(self, job: Ship, rank: int, mark: str) -> Shipped | Parted:
-        """As the production courier does: its own part first, then the whole, when all parts are there."""
-        prefix = checkpoint_prefix(job.fleet, job.run, job.attempt, job.checkpoint.step, WHOLE)
-        place = wholes.place_of(rank, mark)
-        if not job.parted:
-            files = self._stored(job, f"{prefix}/{place}")
-            part = Part(rank=rank, node=job.node, name=job.checkpoint.name, place=place, files=files)
-            wholes.put_part(self._objects, prefix, part)
-        present = wholes.parts_of(self._objects, prefix)
-        if len(present) < job.count:
-            return Parted(job=job)
-        keys = [key for _, key in sorted(present.items())]
-        whole, digest = wholes.made_whole(self._objects, prefix, job.run, job.attempt, job.checkpoint.step, keys)
-        return Shipped(job=job, receipt=self._receipt(job, prefix, digest, whole.size))
-
-    def _stored(self, job: Ship, prefix: str) -> tuple[StoredFile, ...]:
-        stored = self._objects.put(f"{prefix}/data", contents(job.run, job.checkpoint.step))
+    def _store_files(self, job: Ship, prefix: str) -> tuple[StoredFile, ...]:
+        if job.checkpoint not in self._disk.all(job.directory):
+            raise Unsound(f"{job.checkpoint.name} changed while it was read", fix="write it aside, then rename")
+        stored = self._store.put(f"{prefix}/data", contents(job.run, job.checkpoint.step))
         return (StoredFile(path=".", size=stored.size, sha256=stored.sha256),)
-
-    def _receipt(self, job: Ship, prefix: str, digest: str, size: int) -> Receipt:
-        return Receipt(
-            run=job.run,
-            epoch=job.attempt,
-            step=job.checkpoint.step,
-            digest=digest,
-            size=size,
-            at=self._timeline.now(),
-            name=job.checkpoint.name,
-            prefix=prefix,
-            node=job.node,
-            request=job.request,
-        )
 
     def _restore(self, job: Restore) -> Restored:
         rejected: list[Receipt] = []
         for receipt in job.candidates:
-            if not sound(self._objects.objects, receipt):
-                self._objects.get(receipt.prefix)  # a store that is away proves nothing
+            if not sound(self._store.objects, receipt):
+                self._store.get(receipt.prefix)  # a store that is away proves nothing
                 rejected.append(receipt)
                 continue
             if all(found.name != receipt.name for found in self._disk.all(job.directory)):

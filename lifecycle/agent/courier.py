@@ -26,8 +26,9 @@ from lifecycle.agent.manifest import (
     fingerprint,
     manifest_bytes,
     read_manifest,
+    seal,
 )
-from lifecycle.model.errors import Conflict, SteadyError
+from lifecycle.model.errors import SteadyError
 from lifecycle.model.ids import WHOLE, checkpoint_prefix
 from lifecycle.model.records import Receipt
 from lifecycle.ports.checkpoints import ObjectStore
@@ -164,7 +165,7 @@ class Courier:
             files=files,
         )
         data, digest = manifest_bytes(manifest)
-        self._seal(f"{prefix}/manifest.json", data)
+        seal(self._store, f"{prefix}/manifest.json", data)
         return Shipped(job=job, receipt=self._receipt(job, prefix, digest, manifest.size))
 
     def _ship_part(self, job: Ship, rank: int) -> Shipped | Parted:
@@ -195,14 +196,6 @@ class Courier:
     def _store_file(self, prefix: str, path: str, file: Path) -> StoredFile:
         digest = self._store.put_file(_object(prefix, path), file, self._moved)
         return StoredFile(path=path, size=digest.size, sha256=digest.sha256)
-
-    def _seal(self, key: str, data: bytes) -> None:
-        """The manifest, last; an equal one left by a killed predecessor is fine."""
-        try:
-            self._store.put_new(key, data)
-        except Conflict:
-            if self._store.get(key) != data:
-                raise
 
     def _receipt(self, job: Ship, prefix: str, digest: str, size: int) -> Receipt:
         return Receipt(

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from lifecycle.model.codec import decode, encode
-from lifecycle.model.errors import SteadyError
+from lifecycle.model.errors import Conflict, SteadyError
+from lifecycle.ports.checkpoints import ObjectStore
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,15 @@ def read_manifest(data: bytes | None, digest: str) -> Manifest:
     for part in manifest.parts or (manifest,):
         _check(part)
     return manifest
+
+
+def seal(store: ObjectStore, key: str, data: bytes) -> None:
+    """A manifest, last of all; an equal one left by a killed predecessor is fine. Raises Conflict for another."""
+    try:
+        store.put_new(key, data)
+    except Conflict:
+        if store.get(key) != data:
+            raise
 
 
 def _check(part: Part | Manifest) -> None:

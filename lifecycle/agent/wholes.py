@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lifecycle.agent.manifest import Manifest, Part, Unsound, manifest_bytes, read_manifest
+from lifecycle.agent.manifest import Manifest, Part, Unsound, manifest_bytes, read_manifest, seal
 from lifecycle.model.codec import decode, encode
 from lifecycle.model.errors import Conflict
 from lifecycle.model.records import Assignment
@@ -36,13 +36,8 @@ def parts_of(store: ObjectStore, prefix: str) -> Mapping[int, str]:
 
 
 def put_part(store: ObjectStore, prefix: str, part: Part) -> None:
-    """Says that the part is complete. An equal one left by a killed predecessor is fine."""
-    key, data = f"{prefix}/parts/{part.place}.json", encode(part)
-    try:
-        store.put_new(key, data)
-    except Conflict:
-        if store.get(key) != data:
-            raise
+    """Says that the part is complete."""
+    seal(store, f"{prefix}/parts/{part.place}.json", encode(part))
 
 
 def made_whole(

@@ -304,8 +304,8 @@ MUTANTS = (
                 "        return StoredFile(path=path, size=file.stat().st_size, sha256=_digest(file))\n",
             ),
             (
-                '        self._seal(f"{prefix}/manifest.json", data)\n',
-                '        self._seal(f"{prefix}/manifest.json", data)\n'
+                '        seal(self._store, f"{prefix}/manifest.json", data)\n',
+                '        seal(self._store, f"{prefix}/manifest.json", data)\n'
                 "        for path, file in files_of(job.directory / job.checkpoint.name):\n"
                 '            self._store.put_file(_object(f"{prefix}/files", path), file, self._moved)\n',
             ),

@@ -22,6 +22,7 @@ WRITES = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateIte
 OBJECTS = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject")
 
 _KEYS_ARE_KNOWN = {"dynamodb:LeadingKeys": "false"}
+_ENDED = re.compile(r"-[A-Za-z0-9]{6}$")
 _SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+")
 
 
@@ -55,7 +56,7 @@ def node_policy(names: Names, fleet: str, secrets: Sequence[str] = (), reads_pee
     if reads_peers:
         statements.append(_peers(names, "StringEquals", fleet_partition(fleet)))
     if secrets:
-        statements.append(allow("NamedSecrets", ["secretsmanager:GetSecretValue"], list(secrets)))
+        statements.append(allow("NamedSecrets", ["secretsmanager:GetSecretValue"], _named(secrets)))
     return document(*statements, _metadata_v2_only())
 
 
@@ -156,6 +157,14 @@ def _peers(names: Names, test: str, fleets: str) -> Statement:
 def _metadata_v2_only() -> Statement:
     """A request forged through a machine (SSRF) can get credentials by IMDSv1 only: those are worth nothing."""
     return deny("OnlyByMetadataV2", ["*"], ["*"], {"NumericLessThan": {"ec2:RoleDelivery": "2.0"}})
+
+
+def _named(secrets: Sequence[str]) -> list[str]:
+    """Secrets Manager ends every ARN with a hyphen and six characters of its own; specs may leave them out.
+
+    Source of the pattern: AWS Secrets Manager's guide, "IAM policy examples".
+    """
+    return [arn if _ENDED.search(arn) else f"{arn}-??????" for arn in secrets]
 
 
 def _check(fleet: str, secrets: Sequence[str]) -> None:

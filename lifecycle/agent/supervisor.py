@@ -28,13 +28,24 @@ _SERVICES = frozenset({"nvidia-persiste", "nv-hostengine", "dcgm-exporter", "nvi
 
 
 class Supervisor:
-    """One node's trainers. `disk` is the node's own disk, `logs` where their output goes."""
+    """One node's trainers. `disk` is the node's own disk, `logs` where their output goes.
+
+    `opener` is the program that fetches a trainer's secrets and then becomes that trainer; none where there are
+    no secrets to be had.
+    """
 
     def __init__(
-        self, *, node: str, disk: Path, logs: Path, launcher: Launcher, accelerator: str = ACCELERATOR
+        self,
+        *,
+        node: str,
+        disk: Path,
+        logs: Path,
+        launcher: Launcher,
+        accelerator: str = ACCELERATOR,
+        opener: Sequence[str] = (),
     ) -> None:
         self._node, self._disk, self._logs, self._launcher = node, disk, logs, launcher
-        self._accelerator = re.compile(accelerator)
+        self._accelerator, self._opener = re.compile(accelerator), tuple(opener)
 
     def prepare(self, assignment: Assignment) -> None:
         self._run(assignment.run).reset(assignment.hyperparameters)
@@ -45,7 +56,7 @@ class Supervisor:
             Launch(
                 run=assignment.run,
                 attempt=assignment.attempt,
-                command=assignment.command,
+                command=self._command(assignment),
                 workdir=assignment.workdir,
                 env=self.environment(assignment, resume_from),
                 log=str(self.log(assignment)),
@@ -125,6 +136,13 @@ class Supervisor:
     def _ranks(self, assignment: Assignment) -> list[int]:
         process = self.process(assignment)
         return processes.ranks(process.pid) if process is not None and process.alive else []
+
+    def _command(self, assignment: Assignment) -> tuple[str, ...]:
+        """The trainer's, with its opener before it where it needs secrets."""
+        if not (self._opener and assignment.secrets):
+            return assignment.command
+        named = (f"{name}={arn}" for name, arn in sorted(assignment.secrets.items()))
+        return (*self._opener, *named, "--", *assignment.command)
 
     def environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
         """The contract's variables over the node's own and the spec's."""

@@ -56,6 +56,9 @@ TABLE, DISK = "STEADY_TABLE", "/var/lib/steadyfleet"
 PARENT = "STEADY_MACHINE_PID"
 """The process of a machine of this computer: it may be gone before its agent has begun to look."""
 
+OPENER = (sys.executable, "-m", "lifecycle.adapters.aws.secrets")
+"""Becomes the trainer once it has fetched its secrets."""
+
 READ_EVERY = 1.0
 """Seconds between two readings of orders that are paid for."""
 
@@ -142,7 +145,13 @@ def _run(state: StateDirectory | None) -> None:
     reach = _on_aws(metadata, me, machine) if state is None or TABLE in os.environ else _here(state, clock)
     tracker = NodeTracker(reach.table, me.node)
     _check_claim(tracker, me)
-    trainer = Supervisor(node=me.node, disk=machine.disk, logs=machine.logs, launcher=machine.launcher)
+    trainer = Supervisor(
+        node=me.node,
+        disk=machine.disk,
+        logs=machine.logs,
+        launcher=machine.launcher,
+        opener=OPENER if TABLE in os.environ else (),
+    )
     agent = Agent(
         msgspec.structs.replace(me, boot=machine.boot),
         tracker=tracker,

@@ -241,6 +241,8 @@ class Assignment(Record, frozen=True, kw_only=True):
     policy: WithoutCheckpoint
     fingerprint: str
     env: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    """ARNs by the variable that the trainer finds their values in; what they hold is never written down."""
     hyperparameters: dict[str, Any] = {}
     resume: tuple[Receipt, ...] = ()
     rank: int = 0

@@ -198,6 +198,7 @@ def _assignment(view: NodeView, pool: Pool, attempt: Attempt) -> Assignment:
         hooks=pool.hooks,
         watch_use=pool.budget.idle_stop is not None,
         env=train.env,
+        secrets=dict(view.secrets),
         hyperparameters=train.hyperparameters,
         resume=() if train.resume is Resume.NEVER else view.receipts[: 1 if view.gang else RESUME_CANDIDATES],
         **rendezvous(view, attempt),

@@ -15,8 +15,6 @@ def unbuilt(spec: FleetSpec) -> tuple[tuple[Path, str], ...]:
 
 
 def _fleet(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
-    if spec.secrets:
-        yield ("secrets",), "secrets are"
     for name, pool in spec.pools.items():
         for path, what in _pool(pool):
             yield ("pools", name, *path), what

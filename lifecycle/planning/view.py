@@ -51,6 +51,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     source: str
     provider: str
+    secrets: Mapping[str, str]
     pool: Pool | None
     stored: Placement | None
     wanted: Placement
@@ -231,6 +232,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: No
         generation=observed.record.generation if observed.record else 0,
         source=observed.record.source if observed.record else "",
         provider=spec.provider if spec else "",
+        secrets=spec.secrets if spec else {},
         pool=pool,
         stored=stored,
         wanted=_wanted(

@@ -339,7 +339,6 @@ def test_what_a_killed_update_left_of_the_stake_is_in_nobodys_way(desk: Desk) ->
 
 REFUSALS: list[tuple[dict[str, str], str]] = [
     ({"more": "surplus: 1\n"}, "f.yaml:15:1"),
-    ({"more": "secrets: {A: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:a'}\n"}, "secrets are not built"),
     ({"provider": "local", "region": "null"}, "f.yaml"),
     ({"region": "eu-west-1"}, "`pulumi config set aws:region eu-west-1`"),
 ]

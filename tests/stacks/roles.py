@@ -24,6 +24,7 @@ EC2 = "arn:aws:ec2:us-east-1:123456789012"
 IAM = "arn:aws:iam::123456789012"
 BUNDLE = "bundles/9f86d081884c7d65.tar"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:wandb-AbCdEf"
+SHORT = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub"
 ME, OTHER = f"{EC2}:instance/i-0aaa", f"{EC2}:instance/i-0bbb"
 
 EVERYTHING: Document = {
@@ -39,7 +40,7 @@ class Role(NamedTuple):
 
 
 _CONTROLLER = (controller_machines(NAMES), controller_state(NAMES))
-_NODE = node_policy(NAMES, "demo", [SECRET])
+_NODE = node_policy(NAMES, "demo", [SECRET, SHORT])
 _GANG = node_policy(NAMES, "demo", reads_peers=True)
 
 ROLES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stacks.roles import BUNDLE, EC2, IAM, ME, NAMES, OTHER, SECRET, Row, keys
+from tests.stacks.roles import BUNDLE, EC2, IAM, ME, NAMES, OTHER, SECRET, SHORT, Row, keys
 
 RUNS = f"{NAMES.bucket_arn}/runs"
 OURS = f"{RUNS}/demo/demo.trainers.main.0/e000001-s000000000120-ab12"
@@ -85,6 +85,14 @@ CREDENTIALS = (
     Row("node", True, "secretsmanager:GetSecretValue", SECRET, "fetches a secret of its spec"),
     Row("node", False, "secretsmanager:GetSecretValue", f"{SECRET}2", "fetches one not named"),
     Row("node", False, "secretsmanager:PutSecretValue", SECRET, "changes a secret"),
+    Row(
+        "node",
+        True,
+        "secretsmanager:GetSecretValue",
+        f"{SHORT}-XyZ123",
+        "fetches one whose ending its spec left out",
+    ),
+    Row("node", False, "secretsmanager:GetSecretValue", f"{SHORT}-prod-XyZ123", "fetches one with a longer name"),
     Row("gang node", False, "secretsmanager:GetSecretValue", SECRET, "its spec names none"),
     Row("node", False, "ec2:TerminateInstances", ME, "ends even itself: it powers off instead"),
     Row("node", False, "ec2:CreateTags", ME, "moves itself into another fleet"),

@@ -162,6 +162,17 @@ def test_a_trainer_is_told_who_and_where_it_is(node: Node) -> None:
     }
 
 
+def test_a_trainer_with_secrets_is_started_by_what_fetches_them(node: Node) -> None:
+    node.supervisor = Supervisor(
+        node=NODE, disk=node.disk, logs=node.root / "logs", launcher=node.launcher, opener=("true",)
+    )
+    node.starts("train", secrets={"B": "arn:b", "A": "arn:a"})
+    node.starts("echo", attempt=2)
+    commands = [each.command for each in node.launcher.launches]
+    assert commands == [("true", "A=arn:a", "B=arn:b", "--", "train"), ("echo",)]
+    assert all("A" not in each.env for each in node.launcher.launches)
+
+
 def test_a_trainer_is_told_where_to_resume_from(node: Node) -> None:
     assert node.environment(Path("/disk/step-10"))["STEADY_RESUME_FROM"] == "/disk/step-10"
 

@@ -32,6 +32,7 @@ from tests.builders import (
     an_ended_attempt,
     an_idle_report,
     an_order,
+    but,
     rested,
     training,
 )
@@ -92,6 +93,11 @@ def test_a_second_attempt_does_not_start_the_clock_anew() -> None:
     hours = Hours(training=5.0, began=NOW - 9, until=NOW - 4, losing_to=Cause.SPOT)
     run = a_run(an_ended_attempt(), state=RunState.STOPPED, hours=hours)
     assert step(rested(runs={RUN: run}), GiveOut).run.hours == hours
+
+
+def test_the_order_names_secrets_and_never_what_they_hold() -> None:
+    spec = but(a_spec(), secrets={"KEY": "arn:aws:secretsmanager:us-east-1:1:secret:k"})
+    assert step(fresh(spec), GiveOut).order.assignment.secrets == spec.secrets
 
 
 @pytest.mark.parametrize(("budget", "watched"), [({}, False), ({"idle_stop": "10m"}, True)])

@@ -36,10 +36,6 @@ def test_what_a_pool_asks_for_in_vain_is_named_with_its_place(
     assert unbuilt(a_spec(**pool)) == ((("pools", "t", *path), what),)
 
 
-def test_secrets_are_named() -> None:
-    assert unbuilt(but(a_spec(), secrets={"TOKEN": "x"})) == ((("secrets",), "secrets are"),)
-
-
 def test_every_pool_is_looked_at() -> None:
     pool = a_spec(train={"profile": "torchrun"}).pools["t"]
     paths = [path for path, _ in unbuilt(but(a_spec(), pools={"a": pool, "b": pool}))]

@@ -80,7 +80,11 @@ def starter_policy(names: Names, image: str, secret: str | None = None) -> Docum
 
 
 def backend_policy(names: Names, backend: str) -> Document | None:
-    """What the Pulumi CLI does in a bucket that keeps the stacks; None where the backend is no bucket."""
+    """What the Pulumi CLI does in a bucket that keeps the stacks; None where the backend is no bucket.
+
+    It reads objects that need not be there, which S3 tells only those who may list the bucket: a condition on the
+    prefix is no part of such a read, and the answer would be "denied".
+    """
     url = urlsplit(backend)
     if url.scheme != "s3":
         return None
@@ -88,7 +92,7 @@ def backend_policy(names: Names, backend: str) -> Document | None:
     folder = literal(f"{url.path.strip('/')}/.pulumi".lstrip("/"))
     return document(
         allow("Stacks", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{bucket}/{folder}/*"]),
-        allow("ListStacks", ["s3:ListBucket"], [bucket], {"StringLike": {"s3:prefix": f"{folder}*"}}),
+        allow("List", ["s3:ListBucket"], [bucket]),
     )
 
 

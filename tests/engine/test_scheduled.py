@@ -1,4 +1,4 @@
-"""The scheduled tick as a container has it: a bucket as backend, the provider on PATH, nothing kept between ticks."""
+"""The scheduled tick as a container has it: a bucket as backend, the provider on PATH, nothing kept of a tick."""
 
 from __future__ import annotations
 
@@ -12,19 +12,39 @@ from typing import Any
 
 import pytest
 
+from lifecycle.adapters.aws.session import Session
 from lifecycle.model.foundation import Foundation
-from stacks.runners import backend_policy
+from stacks.runners import RUN, backend_policy
 from tests.doubles import confined
 from tests.doubles.aws import REGION, AwsDouble
 from tests.doubles.provider import ProviderDouble
 from tests.e2e.stage import wait_until
+from tests.engine.engine import Engine
 from tests.engine.region import LONG, ROOT, AwsStage, Region, made
 from tests.stacks.evaluator import Call, Verdict, decide
-from tests.stacks.roles import NAMES
+from tests.stacks.roles import IMAGE, NAMES
+from tests.stacks.test_scheduled import ASKED
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 BACKEND = f"s3://company-pulumi/training?region={REGION}&s3ForcePathStyle=true"
+
+
+def test_the_schedule_comes_with_its_config_and_goes_with_it(founded: Engine) -> None:
+    session, before = Session(REGION), founded.resources()
+    subnet = session.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    founded.select(founded.stack, {**ASKED, "steady:subnets": subnet})
+    made(founded.up())
+    schedule = session.client("scheduler").get_schedule(GroupName=RUN, Name="reconcile")
+    target = schedule["Target"]["EcsParameters"]
+    task = session.client("ecs").describe_task_definition(taskDefinition=target["TaskDefinitionArn"])
+    assert target["NetworkConfiguration"]["awsvpcConfiguration"]["Subnets"] == [subnet]
+    assert task["taskDefinition"]["containerDefinitions"][0]["image"] == IMAGE
+    assert {*made(founded.up(refresh=True)).changes} <= {"same"}
+    founded.checked("config", "rm", "steady:schedule", "--stack", founded.stack)
+    gone = made(founded.up())
+    assert gone.changes["delete"] == len(gone.steps("delete")) > 10
+    assert founded.resources().keys() == before.keys()
 
 
 class InABucket(Region):

@@ -107,6 +107,7 @@ def test_the_service_can_write_to_its_state_and_nowhere_else() -> None:
     assert "ReadWritePaths" not in service
     written = re.findall(r"(?:HOME|STEADY_STATE|PULUMI_HOME)=(\S+)", text("steadyfleet.service"))
     assert {path.split("/")[3] for path in written} == set(service["StateDirectory"])
+    assert "Environment=USER=steadyfleet " in text("steadyfleet.service")  # Pulumi fails without
 
 
 # ---- Kubernetes ----------------------------------------------------------------------------------
@@ -242,6 +243,14 @@ def test_the_image_is_no_roots_and_starts_steady() -> None:
     assert int(user) > 0
     assert json.loads(last["ENTRYPOINT"]) == ["steady"]
     assert json.loads(last["VOLUME"]) == ["/tmp"]
+
+
+def test_all_that_is_written_goes_to_the_scratch_and_the_user_has_a_name() -> None:
+    """The Pulumi CLI locks stacks in the name of $USER, and fails where a user of no name has none."""
+    given = dict(word.split("=", 1) for word in dict(stages()[-1])["ENV"].split())
+    for name in ("HOME", "PULUMI_HOME", "STEADY_STATE"):
+        assert Path(given[name]).is_relative_to("/tmp")
+    assert given["USER"]
 
 
 def test_nothing_is_fetched_unchecked() -> None:

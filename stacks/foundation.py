@@ -15,18 +15,21 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import iam
 
-from stacks import bundle, operators, policies, signals, storage
+from stacks import bundle, operators, policies, scheduled, signals, storage
 from stacks.names import BOUNDARY, Document, Names, document, partition
 
 
 async def declare(region: str, software: Path) -> dict[str, Any]:
     """The foundation of `region`, whose machines install the bundle `software`. Returns the stack's outputs."""
+    run = scheduled.asked()
     bucket, table, queue = storage.checkpoints(), storage.tracker(), signals.notices()
     names = _names(region, bucket.id, table.name, queue.name)
     storage.policed(bucket, names.apply(policies.bucket_policy))
     storage.software(bucket, software, bundle.digest_of(software))
     signals.listened_to(queue, names.apply(policies.queue_policy))
     boundary = iam.Policy("boundary", name=BOUNDARY, policy=_document(names, policies.boundary))
+    if run is not None:
+        scheduled.declare(run, names)
     return {
         "owner": bucket.id,
         "region": region,

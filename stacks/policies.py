@@ -21,9 +21,11 @@ READS = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 WRITES = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 OBJECTS = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject")
 
+SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+")
+"""The full ARN of one secret."""
+
 _KEYS_ARE_KNOWN = {"dynamodb:LeadingKeys": "false"}
 _ENDED = re.compile(r"-[A-Za-z0-9]{6}$")
-_SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+")
 
 
 def node_trust(names: Names) -> Document:
@@ -171,5 +173,5 @@ def _check(fleet: str, secrets: Sequence[str]) -> None:
     if not NAME.fullmatch(fleet):
         raise ValueError(f"{fleet!r} is not the name of a fleet")
     for arn in secrets:
-        if not _SECRET.fullmatch(arn):
+        if not SECRET.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the full ARN of one secret")

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 def reconcile_once(context: Context, specs: Sequence[SpecFile]) -> int:
-    """One tick per fleet. A tick that another controller holds is skipped: that is no fault."""
+    """One tick per fleet, whatever became of the others. One that another controller holds is skipped: no fault."""
     worst = 0
     for spec in specs:
-        worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec))
-    return worst
+        with context.going_on(spec.spec.fleet):
+            worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec))
+    return max(worst, context.worst)
 
 
 def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float) -> int:

@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.doubles.aws import ACCOUNT
-from tests.doubles.kinds import buckets, machines, networks, roles, signals, tables
+from tests.doubles.kinds import buckets, machines, networks, roles, signals, tables, tasks
 from tests.doubles.kinds.kind import DEFAULTS, Clients, Difference, Kind, Seen, Unsupported
 from tests.doubles.kinds.properties import Properties, spelled
 
@@ -49,9 +49,15 @@ KINDS: tuple[type[Kind], ...] = (
     signals.QueuePolicy,
     tables.Table,
     tables.TableItem,
+    tasks.Cluster,
+    tasks.LogGroup,
+    tasks.Schedule,
+    tasks.ScheduleGroup,
+    tasks.TaskDefinition,
 )
 T = TypeVar("T")
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
+SUBNET = "aws:ec2/getSubnet:getSubnet"
 
 _GONE = re.compile(
     r"404|NoSuch(Bucket|Entity|Key|LifecycleConfiguration|PublicAccessBlockConfiguration)"
@@ -65,7 +71,7 @@ class ProviderDouble:
 
     def __init__(self, endpoint: str) -> None:
         self._clients = Clients(endpoint)
-        self._service = _Service({kind.token: kind(self._clients) for kind in KINDS})
+        self._service = _Service({kind.token: kind(self._clients) for kind in KINDS}, self._clients)
         self._pool = futures.ThreadPoolExecutor(64, thread_name_prefix="provider-double")
         self._server = grpc.server(self._pool)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(self._service, self._server)
@@ -99,8 +105,8 @@ class ProviderDouble:
 class _Service(provider_pb2_grpc.ResourceProviderServicer):
     """The protocol. Secrets never arrive and previews never create, because Configure declines both."""
 
-    def __init__(self, kinds: dict[str, Kind]) -> None:
-        self._kinds = kinds
+    def __init__(self, kinds: dict[str, Kind], clients: Clients) -> None:
+        self._kinds, self._clients = kinds, clients
         self._lock = threading.Lock()
         self.calls: list[tuple[str, str, str]] = []
         self.interposed: Callable[[], None] = _nothing
@@ -185,15 +191,15 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:  # noqa: N802
         self._note("invoke", request.tok, "")
-        if request.tok != CALLER:
+        asked = {CALLER: _caller, SUBNET: self._subnet}.get(request.tok)
+        if asked is None:
             _refuse(context, grpc.StatusCode.UNIMPLEMENTED, f"the provider's double does not know {request.tok}")
-        caller = {
-            "accountId": ACCOUNT,
-            "arn": f"arn:aws:iam::{ACCOUNT}:user/testing",
-            "id": ACCOUNT,
-            "userId": "AIDATESTING",
-        }
-        return provider_pb2.InvokeResponse(**{"return": _struct(caller)})
+        told = self._carried_out(context, f"reading {request.tok}", lambda: asked(_plain(request.args)))
+        return provider_pb2.InvokeResponse(**{"return": _struct(told)})
+
+    def _subnet(self, asked: Properties) -> Properties:
+        (found,) = self._clients.ec2.describe_subnets(SubnetIds=[asked["id"]])["Subnets"]
+        return {"id": found["SubnetId"], "vpcId": found["VpcId"]}
 
     def _asked(self, op: str, urn: str, context: Any) -> tuple[Kind, str]:
         token, logical = urn.split("::")[2].rpartition("$")[2], urn.split("::", 3)[3]
@@ -230,6 +236,15 @@ class _Service(provider_pb2_grpc.ResourceProviderServicer):
             _refuse(context, grpc.StatusCode.UNIMPLEMENTED, f"{doing}: {error}")
         except (BotoCoreError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             _refuse(context, grpc.StatusCode.UNKNOWN, f"{doing}: {type(error).__name__}: {error}")
+
+
+def _caller(_: Properties) -> Properties:
+    return {
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/testing",
+        "id": ACCOUNT,
+        "userId": "AIDATESTING",
+    }
 
 
 def _nothing() -> None:

@@ -218,6 +218,14 @@ def test_reconcile_creates_nothing_without_a_spec_of_record(stage: Stage) -> Non
     assert not list(stage.state.glob("machines/l-*"))
 
 
+def test_a_fleet_that_cannot_be_ticked_keeps_no_other_from_its_tick(stage: Stage) -> None:
+    stage.declare(train=LONG).apply()
+    far = SPECS / "examples" / "aws.yaml"
+    done = stage.steady("reconcile", str(far), str(stage.spec), "--once", code=1, PATH="/nowhere")
+    assert re.match(r"error: llm-7b: no `pulumi` on PATH: .*\nfix: install Pulumi", done.stderr)
+    assert done.stdout.startswith("fleet=f converged=true ")
+
+
 def test_reconcile_acts_on_the_record_and_says_that_the_file_differs(stage: Stage) -> None:
     stage.declare(train=LONG).apply()
     done = stage.declare(nodes=3, train=LONG).steady("reconcile", str(stage.spec), "--once")

@@ -23,6 +23,7 @@ from tests.doubles.kinds.networks import SecurityGroup
 from tests.doubles.kinds.roles import InstanceProfile, Policy, Role, RolePolicy, RolePolicyAttachment
 from tests.doubles.kinds.signals import EventRule, EventTarget, Queue, QueuePolicy
 from tests.doubles.kinds.tables import Table, TableItem
+from tests.doubles.kinds.tasks import Cluster, LogGroup, Schedule, ScheduleGroup, TaskDefinition
 
 IMAGE = "ami-12c6146b"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:target"
@@ -60,6 +61,24 @@ MACHINE = {
     "instanceInitiatedShutdownBehavior": "terminate",
 }
 
+TARGET = {
+    "arn": "arn:aws:ecs:us-east-1:123456789012:cluster/c",
+    "roleArn": "arn:aws:iam::123456789012:role/role",
+    "ecsParameters": {
+        "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/t:1",
+        "launchType": "FARGATE",
+        "networkConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": False},
+    },
+    "retryPolicy": {"maximumEventAgeInSeconds": 300, "maximumRetryAttempts": 3},
+}
+SCHEDULE = {
+    "groupName": "default",
+    "scheduleExpression": "rate(1 minute)",
+    "flexibleTimeWindow": {"mode": "OFF"},
+    "target": TARGET,
+}
+CONTAINERS = json.dumps([{"name": "c", "image": "i:1", "essential": True, "readonlyRootFilesystem": True}])
+
 Changes = list[dict[str, Any]]
 LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
     (Bucket, {"tags": {"a": "1"}}, [{"tags": {"a": "2"}}, {"tags": {}}]),
@@ -76,6 +95,7 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
         {"bucket": "bucket", "rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]},
         [],
     ),
+    (Cluster, {}, []),
     (EventRule, {"eventPattern": '{"source":["aws.ec2"]}'}, [{"state": "DISABLED"}, {"tags": {"a": "1"}}]),
     (EventTarget, {"rule": "rule", "arn": QUEUE}, [{"inputPath": "$.detail"}]),
     (
@@ -93,6 +113,7 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
     ),
     (Instance, {"ami": IMAGE, "instanceType": "t3.micro", "associatePublicIpAddress": True}, []),
     (InstanceProfile, {"role": "role", "path": "/nodes/"}, [{"tags": {"a": "1"}}]),
+    (LogGroup, {"retentionInDays": 30}, [{"retentionInDays": 7}, {"retentionInDays": None}]),
     (Policy, {"policy": ALLOW}, [{"policy": DENY}, {"policy": ALLOW}, {"tags": {"a": "1"}}]),
     (Queue, {"visibilityTimeoutSeconds": 10, "sqsManagedSseEnabled": True}, [{"visibilityTimeoutSeconds": 20}]),
     (QueuePolicy, {"queueUrl": "<queue>", "policy": ALLOW}, [{"policy": DENY}]),
@@ -103,6 +124,8 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
     ),
     (RolePolicy, {"role": "role", "policy": ALLOW}, [{"policy": DENY}]),
     (RolePolicyAttachment, {"role": "role", "policyArn": BOUNDARY}, []),
+    (Schedule, SCHEDULE, [{"scheduleExpression": "rate(5 minutes)"}, {"target": {**TARGET, "roleArn": BOUNDARY}}]),
+    (ScheduleGroup, {}, []),
     (
         SecurityGroup,
         {"tags": {"a": "1"}, "egress": [WEB]},
@@ -116,6 +139,17 @@ LIVES: list[tuple[type[Kind], dict[str, Any], Changes]] = [
             {"globalSecondaryIndexes": [INDEX, {**INDEX, "name": "by-sk", "hashKey": "sk", "rangeKey": "pk"}]},
             {"tags": {"a": "1"}},
         ],
+    ),
+    (
+        TaskDefinition,
+        {
+            "family": "t",
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": CONTAINERS,
+            "volumes": [{"name": "v"}],
+        },
+        [],
     ),
     (
         TableItem,

@@ -40,6 +40,8 @@ class Recorder(pulumi.runtime.Mocks):
         return physical, outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        if args.token == "aws:ec2/getSubnet:getSubnet":
+            return {"id": args.args["id"], "vpcId": f"vpc-of-{args.args['id']}"}
         return {"accountId": ACCOUNT, "id": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/me", "userId": "me"}
 
     def one(self, kind: str, name: str | None = None) -> dict[str, Any]:

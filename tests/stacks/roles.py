@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from stacks.names import Document, Names
 from stacks.operators import controller_machines, controller_state, deployer_policy
 from stacks.policies import boundary, bucket_policy, node_policy, node_trust, queue_policy
+from stacks.runners import backend_policy, schedule_policy, schedule_trust, starter_policy, task_trust
 from tests.stacks.evaluator import Call, Value, Verdict, decide
 
 OWNER = "sf-0123456789ab"
@@ -25,6 +26,10 @@ IAM = "arn:aws:iam::123456789012"
 BUNDLE = "bundles/9f86d081884c7d65.tar"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:wandb-AbCdEf"
 SHORT = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/steadyfleet:2026-11-27"
+BACKEND = "s3://company-pulumi/training?region=us-east-1"
+PASSED = (f"{IAM}:role/reconcile-1a2b3c4", f"{IAM}:role/reconcile-starter-1a2b3c4")
+"""The two roles of the scheduled task."""
 ME, OTHER = f"{EC2}:instance/i-0aaa", f"{EC2}:instance/i-0bbb"
 
 EVERYTHING: Document = {
@@ -42,6 +47,8 @@ class Role(NamedTuple):
 _CONTROLLER = (controller_machines(NAMES), controller_state(NAMES))
 _NODE = node_policy(NAMES, "demo", [SECRET, SHORT])
 _GANG = node_policy(NAMES, "demo", reads_peers=True)
+_BACKEND = backend_policy(NAMES, BACKEND)
+assert _BACKEND is not None
 
 ROLES = {
     "node": Role((_NODE,), boundary(NAMES)),
@@ -51,6 +58,9 @@ ROLES = {
     "controller": Role(_CONTROLLER),
     "deployer": Role((*_CONTROLLER, deployer_policy(NAMES))),
     "deployer with everything": Role((deployer_policy(NAMES), EVERYTHING)),
+    "schedule": Role((schedule_policy(NAMES, PASSED),)),
+    "starter": Role((starter_policy(NAMES, IMAGE, SECRET),)),
+    "scheduled task": Role((*_CONTROLLER, _BACKEND)),
     "nobody": Role(()),
     "administrator": Role((EVERYTHING,)),
 }
@@ -64,7 +74,12 @@ DOCUMENTS = {
     "deployer": deployer_policy(NAMES),
     "bucket": bucket_policy(NAMES),
     "queue": queue_policy(NAMES),
+    "schedule": schedule_policy(NAMES, PASSED),
+    "starter": starter_policy(NAMES, IMAGE, SECRET),
+    "backend": _BACKEND,
     "node trust": node_trust(NAMES),
+    "schedule trust": schedule_trust(NAMES),
+    "task trust": task_trust(NAMES),
 }
 
 ON_A_NODE: Mapping[str, Value] = {"ec2:SourceInstanceARN": ME, "ec2:RoleDelivery": "2.0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 from stacks.names import Document, Names, allow
 from stacks.operators import DESCRIBES, NETWORK_DESCRIBES
 from stacks.policies import boundary, node_policy, node_trust
-from tests.stacks import rows_nodes, rows_operators
+from stacks.runners import LOGIN, schedule_trust, task_trust
+from tests.stacks import rows_nodes, rows_operators, rows_runners
 from tests.stacks.evaluator import Call, Verdict, decide
 from tests.stacks.roles import DOCUMENTS, NAMES, ROLES, SECRET, Row
 
-ROWS = (*rows_nodes.ROWS, *rows_operators.ROWS)
+ROWS = (*rows_nodes.ROWS, *rows_operators.ROWS, *rows_runners.ROWS)
 EVERY = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=list(DOCUMENTS))
-IDENTITY = [name for name in DOCUMENTS if name not in ("bucket", "queue", "node trust")]
+IDENTITY = [name for name in DOCUMENTS if name not in ("bucket", "queue") and "trust" not in name]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.role}: {row.story}: {row.action}" for row in ROWS])
@@ -37,6 +39,31 @@ def test_table_is_long_enough_and_says_everything_once() -> None:
 def test_only_machines_take_a_nodes_role(who: str, allowed: bool) -> None:
     taking = Call("sts:AssumeRole", "role", principal=who)
     assert (decide(taking, [], resource_policy=node_trust(NAMES)) is Verdict.ALLOWED) is allowed
+
+
+GROUP = "arn:aws:scheduler:us-east-1:123456789012:schedule-group"
+TASK = "arn:aws:ecs:us-east-1:123456789012:task/steadyfleet-reconcile/0a1b"
+
+
+@pytest.mark.parametrize(
+    ("trust", "who", "account", "source", "allowed"),
+    [
+        (schedule_trust, "scheduler.amazonaws.com", "123456789012", f"{GROUP}/steadyfleet-reconcile", True),
+        (schedule_trust, "scheduler.amazonaws.com", "123456789012", f"{GROUP}/default", False),
+        (schedule_trust, "scheduler.amazonaws.com", "999999999999", f"{GROUP}/steadyfleet-reconcile", False),
+        (schedule_trust, "events.amazonaws.com", "123456789012", f"{GROUP}/steadyfleet-reconcile", False),
+        (task_trust, "ecs-tasks.amazonaws.com", "123456789012", TASK, True),
+        (task_trust, "ecs-tasks.amazonaws.com", "999999999999", TASK, False),
+        (task_trust, "ecs-tasks.amazonaws.com", "123456789012", TASK.replace("us-east-1", "eu-west-1"), False),
+        (task_trust, "ec2.amazonaws.com", "123456789012", TASK, False),
+    ],
+)
+def test_only_our_schedule_and_our_tasks_take_their_roles(
+    trust: Callable[[Names], Document], who: str, account: str, source: str, allowed: bool
+) -> None:
+    context = {"aws:SourceAccount": account, "aws:SourceArn": source}
+    taking = Call("sts:AssumeRole", "role", context, principal=who)
+    assert (decide(taking, [], resource_policy=trust(NAMES)) is Verdict.ALLOWED) is allowed
 
 
 def test_an_accounts_owner_can_widen_the_boundary() -> None:
@@ -72,7 +99,7 @@ def test_every_resource_is_allowed_only_where_aws_knows_none(document: Document)
     for statement in _statements(document):
         assert "NotResource" not in statement
         if statement["Effect"] == "Allow" and "*" in statement.get("Resource", []):
-            assert set(statement["Action"]) <= {*DESCRIBES, *NETWORK_DESCRIBES}
+            assert set(statement["Action"]) <= {*DESCRIBES, *NETWORK_DESCRIBES, LOGIN}
 
 
 @pytest.mark.parametrize("name", IDENTITY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -30,7 +31,7 @@ class Unsupported(Exception):
 
 
 class Clients:
-    """One client of each service; they are made here because making them is not safe from several threads."""
+    """One client of each service, made by one thread at a time; what few tests need is made when first used."""
 
     def __init__(self, endpoint: str) -> None:
         session = boto3.session.Session(
@@ -40,14 +41,31 @@ class Clients:
         )
         how = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=64)
 
-        def client(service: str) -> Any:
-            return session.client(service, endpoint_url=endpoint, config=how)  # type: ignore[call-overload]
+        self._lock, self._made = threading.Lock(), dict[str, Any]()
+        self._make = lambda service: session.client(service, endpoint_url=endpoint, config=how)
+        self.ec2, self.iam, self.s3 = self._of("ec2"), self._of("iam"), self._of("s3")
+        self.dynamodb, self.sqs, self.events = self._of("dynamodb"), self._of("sqs"), self._of("events")
 
-        self.ec2, self.iam, self.s3 = client("ec2"), client("iam"), client("s3")
-        self.dynamodb, self.sqs, self.events = client("dynamodb"), client("sqs"), client("events")
+    @property
+    def ecs(self) -> Any:
+        return self._of("ecs")
+
+    @property
+    def logs(self) -> Any:
+        return self._of("logs")
+
+    @property
+    def scheduler(self) -> Any:
+        return self._of("scheduler")
+
+    def _of(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._made:
+                self._made[service] = self._make(service)
+            return self._made[service]
 
     def close(self) -> None:
-        for client in vars(self).values():
+        for client in self._made.values():
             client.close()
 
 

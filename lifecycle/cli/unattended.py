@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
+from lifecycle.cli.measured import Measured
 from lifecycle.cli.story import Story
 from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError, WrongUsage
 from lifecycle.model.plan import Plan
@@ -18,21 +19,25 @@ if TYPE_CHECKING:
     from lifecycle.specfile import SpecFile
 
 
-def reconcile_once(context: Context, specs: Sequence[SpecFile]) -> int:
+def reconcile_once(context: Context, specs: Sequence[SpecFile], measured: Measured) -> int:
     """One tick per fleet. A tick that another controller holds is skipped: that is no fault."""
     worst = 0
-    for spec in specs:
-        worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec))
-    return worst
+    try:
+        for spec in specs:
+            worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec, measured))
+    finally:
+        measured.write(context)
+    return max(worst, context.worst)
 
 
-def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float) -> int:
+def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float, measured: Measured) -> int:
     """Ticks for ever, at least every `every` seconds, sooner when there is something to do."""
     control = _only_one(context, specs)
     story, plans = Story(context, control), {}
     while True:
         for spec in specs:
-            plans[spec.spec.fleet] = _tick_on(context, control, spec.spec.fleet, story)
+            plans[spec.spec.fleet] = _tick_on(context, control, spec.spec.fleet, story, measured)
+        measured.write(context)
         control.controller.pause(_soonest(plans), every)
 
 
@@ -46,10 +51,10 @@ def _only_one(context: Context, specs: Sequence[SpecFile]) -> Control:
     return controls[0]
 
 
-def _tick_on(context: Context, control: Control, fleet: str, story: Story) -> Plan:
+def _tick_on(context: Context, control: Control, fleet: str, story: Story, measured: Measured) -> Plan:
     """One tick of a loop that has to outlive every fault but its own: the next tick looks again."""
     try:
-        ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
+        ticked = measured.tick(control, fleet)
         story.tell(fleet)
     except (LeaseHeld, LostLease):
         return Plan(fleet=fleet, generation=0)
@@ -71,13 +76,14 @@ def _soonest(plans: Mapping[str, Plan]) -> Plan:
     )
 
 
-def _one(context: Context, control: Control, spec: SpecFile) -> int:
+def _one(context: Context, control: Control, spec: SpecFile, measured: Measured) -> int:
     fleet = spec.spec.fleet
     if not _applied(context, control, spec):
+        measured.look(control, fleet)
         _print(context, _unticked(fleet))
         return 0
     try:
-        ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
+        ticked = measured.tick(control, fleet)
     except LeaseHeld as held:
         context.say(f"{held.what}: skipped")
         return 0

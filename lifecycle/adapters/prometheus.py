@@ -38,9 +38,8 @@ class Exposition:
     def collect(self) -> Iterator[Metric]:
         """prometheus_client's way to ask: each family once, with the samples of all fleets."""
         families: dict[Family, list[Sample]] = defaultdict(list)
-        for samples in self._fleets.values():
-            for sample in samples:
-                families[sample.family].append(sample)
+        for sample in (sample for fleet in self._fleets.values() for sample in fleet):
+            families[sample.family].append(sample)
         for family, samples in families.items():
             yield _metric(family, samples)
 
@@ -82,7 +81,7 @@ def _metric(family: Family, samples: Iterable[Sample]) -> Metric:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     kind = CounterMetricFamily if family.measure is Measure.COUNTER else GaugeMetricFamily
-    metric: Metric = kind(family.name, family.about, labels=family.labels)
+    metric = kind(family.name, family.about, labels=family.labels)
     for sample in samples:
         metric.add_metric(sample.labels, sample.value)
     return metric

@@ -82,14 +82,16 @@ def _of_the_plan(plan: Plan, tick: Tick | None) -> Iterator[Sample]:
 
 
 def _of_conditions(status: FleetStatus) -> Iterator[Sample]:
-    holders = (status, *status.pools, *status.nodes)
-    found = Counter(
-        kind for holder in holders for kind in {(c.type, c.status, c.reason) for c in holder.conditions}
-    )
-    yield from _counts(series.CONDITION, status.fleet, found)
+    holders = [status.conditions, *(pool.conditions for pool in status.pools)]
+    holders += [node.conditions for node in status.nodes]
+    kinds = ({(c.type, str(c.status), c.reason) for c in conditions} for conditions in holders)
+    yield from _counts(series.CONDITION, status.fleet, Counter(kind for each in kinds for kind in each))
 
 
-def _counts(family: Family, fleet: str, found: Mapping[tuple[str, ...], int]) -> Iterator[Sample]:
+_Found = Mapping[tuple[str, ...], int]
+
+
+def _counts(family: Family, fleet: str, found: _Found) -> Iterator[Sample]:
     for labels, count in sorted(found.items()):
         yield _sample(family, fleet, count, *map(str, labels))
 
@@ -102,9 +104,8 @@ def _of_machines(observed: Observed, status: FleetStatus) -> Iterator[Sample]:
     for name, pool in sorted(_pools(observed).items()):
         yield _sample(series.DECLARED, observed.fleet, pool.nodes, name)
     if observed.machines is not None:
-        found = Counter((_pool(node), node.market, node.state) for node in status.nodes)
-        places = {(pool, market) for pool, market, _ in found}
-        every = {(*place, str(state)): 0 for place in places for state in _STATES}
+        found: _Found = Counter((_pool(node), node.market, node.state) for node in status.nodes)
+        every: _Found = {(*place[:2], str(state)): 0 for place in found for state in _STATES}
         yield from _counts(series.NODES, observed.fleet, {**every, **found})
     yield from _counts(series.LAUNCHES, observed.fleet, _launches(observed))
 
@@ -113,7 +114,7 @@ def _pool(node: NodeStatus) -> str:
     return NodeName.parse(node.node).pool
 
 
-def _launches(observed: Observed) -> Mapping[tuple[str, ...], int]:
+def _launches(observed: Observed) -> _Found:
     """Incarnations are numbered without a gap: the newest that is claimed tells how many there were."""
     newest = {node: placed.incarnation - 1 for node, placed in observed.placements.items()}
     for node, number in observed.incarnations:

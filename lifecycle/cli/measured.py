@@ -43,7 +43,7 @@ class Measured:
         except SteadyError:
             self._unread(fleet)
             raise
-        self._measure(control, _told_of(ticked), ticked.plan)
+        self._measure(control, seen_by(ticked), ticked.plan)
         return ticked
 
     def look(self, control: Control, fleet: str) -> None:
@@ -75,7 +75,7 @@ class Measured:
         self._told.put(fleet, unread(fleet))
 
 
-def _told_of(ticked: Ticked) -> Observed:
+def seen_by(ticked: Ticked) -> Observed:
     """What the tick saw, with the tick itself as the last one."""
     from msgspec.structs import replace
 

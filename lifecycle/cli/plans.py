@@ -132,6 +132,14 @@ def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
     type=click.IntRange(1, 65535),
     help="With --every: serve metrics on 127.0.0.1:PORT.",
 )
+@click.option(
+    "--notify",
+    "targets",
+    metavar="TARGET",
+    multiple=True,
+    envvar="STEADY_NOTIFY",
+    help="Tell https://... or sns:arn:... what is worth waking a person for (env STEADY_NOTIFY, by blanks).",
+)
 @global_options
 @pass_context
 def reconcile(
@@ -141,9 +149,11 @@ def reconcile(
     every: str | None,
     metrics_file: Path | None,
     metrics_port: int | None,
+    targets: tuple[str, ...],
 ) -> int:
     """Tick on the spec of record: the unattended entry point. Overlap is harmless."""
     from lifecycle.cli.measured import Measured
+    from lifecycle.cli.notified import Notified
     from lifecycle.cli.unattended import reconcile_every, reconcile_once
     from lifecycle.model.errors import WrongUsage
     from lifecycle.specfile import load_all
@@ -153,10 +163,11 @@ def reconcile(
     if once and metrics_port is not None:
         raise WrongUsage("one tick serves nobody", fix="pass --metrics-file FILE, or --every 30s")
     found, pause = load_all(specs), seconds(every) if every is not None else None
+    notified = Notified(targets)
     measured = Measured(metrics_file, metrics_port)
     if pause is None:
-        return reconcile_once(context, found, measured)
-    return reconcile_every(context, found, pause, measured)
+        return reconcile_once(context, found, measured, notified)
+    return reconcile_every(context, found, pause, measured, notified)
 
 
 @click.command()

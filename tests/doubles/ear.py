@@ -51,9 +51,8 @@ class Ear:
     def _take(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         self.paths.append(request.path)
-        if self.silent:
-            if self._closing.wait(3):
-                return
+        if self.silent and self._closing.wait(3):
+            return
         if self.answers < 300:
             self.heard.append(json.loads(body))
         request.send_response(self.answers)

@@ -19,8 +19,15 @@ def ear() -> Iterator[Ear]:
 
 def failed(stage: Stage) -> Stage:
     """A fleet whose trainer cannot start, and is not tried again."""
-    stage.declare(train={"command": ["false"]}, budget={"retries": {"user_error": 0}}).apply(code=1)
+    stage.declare(train={"command": ["false"]}, budget={"retries": {"user_error": 0}}).apply(code=None)
+    wait_until(lambda: has_failed(stage), "the run has failed")
     return stage
+
+
+def has_failed(stage: Stage) -> bool:
+    """Whether that is on record, after one more tick."""
+    stage.steady("reconcile", str(stage.spec), "--once")
+    return stage.node()["run"]["state"] == "failed"
 
 
 def test_a_run_that_failed_for_good_is_told_once_by_option_or_environment(stage: Stage, ear: Ear) -> None:

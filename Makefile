@@ -30,6 +30,7 @@ engine: $(STAMP) ## the Pulumi CLI for the tests: the one on PATH, else built on
 
 test: check ## what must hold, but for the stories; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
 	-@timeout 900 $(BIN)/python -m tests.engine.cli
+	-@timeout 600 $(BIN)/python -m tests.alerts.rulecheck
 	$(BIN)/pytest -n 2 --dist worksteal -m "not story and not soak"
 
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour

@@ -1,4 +1,4 @@
-"""The generated parts of the READMEs: state diagrams, the field reference, the table of commands.
+"""The generated parts of the READMEs: state diagrams, the field reference, the tables of commands and metrics.
 
 `make docs` writes them anew; `tests/unit/test_generated.py` fails when one is stale. A part stands between
 `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
@@ -16,10 +16,11 @@ import click
 
 from lifecycle.cli.entry import steady
 from lifecycle.model.states import INSTANCE_MOVES, RUN_MOVES, diagram
+from lifecycle.planning import series
 from lifecycle.specfile.shape import schema
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "lifecycle/README.md", "specs/README.md")
+FILES = ("README.md", "lifecycle/README.md", "specs/README.md", "specs/alerts/README.md")
 
 
 def instance_states() -> str:
@@ -48,6 +49,13 @@ def _verbs(ctx: click.Context, group: click.Group) -> Iterator[tuple[str, str]]:
         else:
             arguments = " ".join(p.make_metavar(inner) for p in command.params if isinstance(p, click.Argument))
             yield f"{inner.command_path} {arguments}".strip(), command.help or ""
+
+
+def metrics() -> str:
+    """A row per family of measurements."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    rows += [f"| `{f.name}` | {f.measure} | {', '.join(f.labels)} | {f.about} |" for f in series.FAMILIES]
+    return "\n".join(rows)
 
 
 def fields() -> str:
@@ -101,6 +109,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "instance states": instance_states,
     "run states": run_states,
     "commands": commands,
+    "metrics": metrics,
     "fields": fields,
 }
 

@@ -109,7 +109,7 @@ class Controls:
 
 
 def _on(foundation: Foundation) -> Control:
-    with _packages():
+    with packages():
         from lifecycle.bootstrap import cloud
     return cloud.control(foundation)
 
@@ -117,13 +117,13 @@ def _on(foundation: Foundation) -> Control:
 @cache
 def _read(region: str) -> Foundation:
     """The foundation as its stack tells it now. Raises SteadyError when there is none, or no login."""
-    with _packages():
+    with packages():
         from lifecycle.adapters.pulumi import outputs
     return outputs.foundation(region)
 
 
 @contextmanager
-def _packages() -> Iterator[None]:
+def packages() -> Iterator[None]:
     """What AWS needs is installed apart: says how, when it is not."""
     try:
         yield

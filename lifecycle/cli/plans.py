@@ -120,20 +120,54 @@ def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
 @click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--once", is_flag=True, help="One tick per fleet, then exit.")
 @click.option("--every", metavar="DURATION", help="Tick again and again, e.g. 30s.")
+@click.option(
+    "--metrics-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a Prometheus textfile after each round, for node_exporter.",
+)
+@click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    help="With --every: serve metrics on 127.0.0.1:PORT.",
+)
+@click.option(
+    "--notify",
+    "targets",
+    metavar="TARGET",
+    multiple=True,
+    envvar="STEADY_NOTIFY",
+    help="Tell https://... or sns:arn:... what is worth waking a person for (env STEADY_NOTIFY, by blanks).",
+)
 @global_options
 @pass_context
-def reconcile(context: Context, specs: tuple[Path, ...], once: bool, every: str | None) -> int:
+def reconcile(
+    context: Context,
+    specs: tuple[Path, ...],
+    once: bool,
+    every: str | None,
+    metrics_file: Path | None,
+    metrics_port: int | None,
+    targets: tuple[str, ...],
+) -> int:
     """Tick on the spec of record: the unattended entry point. Overlap is harmless."""
+    from lifecycle.cli.measured import Measured
+    from lifecycle.cli.notified import Notified
     from lifecycle.cli.unattended import reconcile_every, reconcile_once
     from lifecycle.model.errors import WrongUsage
     from lifecycle.specfile import load_all
 
     if once == (every is not None):
         raise WrongUsage("say how often", fix="pass either --once or --every 30s")
-    found = load_all(specs)
-    if every is None:
-        return reconcile_once(context, found)
-    return reconcile_every(context, found, seconds(every))
+    if once and metrics_port is not None:
+        raise WrongUsage("one tick serves nobody", fix="pass --metrics-file FILE, or --every 30s")
+    found, pause = load_all(specs), seconds(every) if every is not None else None
+    notified = Notified(targets)
+    measured = Measured(metrics_file, metrics_port)
+    if pause is None:
+        return reconcile_once(context, found, measured, notified)
+    return reconcile_every(context, found, pause, measured, notified)
 
 
 @click.command()

@@ -6,6 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
+from lifecycle.cli.measured import Measured
+from lifecycle.cli.notified import Notified
 from lifecycle.cli.story import Story
 from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError, WrongUsage
 from lifecycle.model.plan import Plan
@@ -18,22 +20,36 @@ if TYPE_CHECKING:
     from lifecycle.specfile import SpecFile
 
 
-def reconcile_once(context: Context, specs: Sequence[SpecFile]) -> int:
+AT_THE_END, IN_A_LOOP = 15.0, 2.0
+"""Seconds that sending may take: after a single tick, and before the next one of a loop."""
+
+
+def reconcile_once(context: Context, specs: Sequence[SpecFile], measured: Measured, notified: Notified) -> int:
     """One tick per fleet, whatever became of the others. One that another controller holds is skipped: no fault."""
     worst = 0
-    for spec in specs:
-        with context.going_on(spec.spec.fleet):
-            worst = max(worst, _one(context, context.controls.of_spec(spec.spec, fresh=True), spec))
+    try:
+        for spec in specs:
+            with context.going_on(spec.spec.fleet):
+                control = context.controls.of_spec(spec.spec, fresh=True)
+                worst = max(worst, _one(context, control, spec, measured, notified))
+    finally:
+        measured.write(context)
     return max(worst, context.worst)
 
 
-def reconcile_every(context: Context, specs: Sequence[SpecFile], every: float) -> int:
+def reconcile_every(
+    context: Context, specs: Sequence[SpecFile], every: float, measured: Measured, notified: Notified
+) -> int:
     """Ticks for ever, at least every `every` seconds, sooner when there is something to do."""
     control = _only_one(context, specs)
     story, plans = Story(context, control), {}
     while True:
         for spec in specs:
-            plans[spec.spec.fleet] = _tick_on(context, control, spec.spec.fleet, story)
+            ticked = _tick_on(context, control, spec.spec.fleet, story, measured)
+            plans[spec.spec.fleet] = ticked.plan if ticked else Plan(fleet=spec.spec.fleet, generation=0)
+            if ticked:
+                notified.of(context, control, ticked, wait=IN_A_LOOP)
+        measured.write(context)
         control.controller.pause(_soonest(plans), every)
 
 
@@ -47,19 +63,19 @@ def _only_one(context: Context, specs: Sequence[SpecFile]) -> Control:
     return controls[0]
 
 
-def _tick_on(context: Context, control: Control, fleet: str, story: Story) -> Plan:
+def _tick_on(context: Context, control: Control, fleet: str, story: Story, measured: Measured) -> Ticked | None:
     """One tick of a loop that has to outlive every fault but its own: the next tick looks again."""
     try:
-        ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
+        ticked = measured.tick(control, fleet)
         story.tell(fleet)
     except (LeaseHeld, LostLease):
-        return Plan(fleet=fleet, generation=0)
+        return None
     except SteadyError as error:
         context.say(f"error: {fleet}: {error.what}")
-        return Plan(fleet=fleet, generation=0)
+        return None
     for failure in ticked.record.errors:
         context.say(f"error: {failure}")
-    return ticked.plan
+    return ticked
 
 
 def _soonest(plans: Mapping[str, Plan]) -> Plan:
@@ -72,13 +88,14 @@ def _soonest(plans: Mapping[str, Plan]) -> Plan:
     )
 
 
-def _one(context: Context, control: Control, spec: SpecFile) -> int:
+def _one(context: Context, control: Control, spec: SpecFile, measured: Measured, notified: Notified) -> int:
     fleet = spec.spec.fleet
     if not _applied(context, control, spec):
+        measured.look(control, fleet)
         _print(context, _unticked(fleet))
         return 0
     try:
-        ticked = control.controller.tick(fleet, wait=0.0, upkeep=True)
+        ticked = measured.tick(control, fleet)
     except LeaseHeld as held:
         context.say(f"{held.what}: skipped")
         return 0
@@ -86,6 +103,7 @@ def _one(context: Context, control: Control, spec: SpecFile) -> int:
         _print(context, _unticked(fleet, error.what))
         return error.exit_code
     _print(context, _summary(ticked))
+    notified.of(context, control, ticked, wait=AT_THE_END)
     return 1 if ticked.record.errors else 0
 
 

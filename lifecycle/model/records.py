@@ -19,6 +19,7 @@ from lifecycle.model.hours import Hours
 from lifecycle.model.money import Meter, Use
 from lifecycle.model.states import Cause, RunState, StopReason
 from lifecycle.model.states import Outcome as Outcome
+from lifecycle.model.tally import Tally
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,6 +169,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     spared_steps: int = 0
     detail: str = ""
     witnessed: bool = True
+    noticed: tuple[str, ...] = ()
+    """The provider's warnings to its machines that are in the run's tally."""
     members: tuple[Member, ...] = ()
     """Of a gang: its ranks in order. `node` and `incarnation` are then those of rank 0."""
 
@@ -214,6 +217,7 @@ class Run(Record, frozen=True, kw_only=True):
     spared: int = 0
     result: Any = None
     hours: Hours = Hours()
+    tally: Tally = Tally()
 
 
 class Desired(StrEnum):

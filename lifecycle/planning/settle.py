@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lifecycle.model import hours
+from lifecycle.model import hours, tally
 from lifecycle.model.gang import Member
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.plan import Facts
@@ -36,6 +36,7 @@ from lifecycle.planning import (
     hearing,
     holds,
     metering,
+    noticing,
     proving,
     staleness,
     unordered,
@@ -69,7 +70,8 @@ def settle(observed: Observed, now: float) -> Facts:
     live = witness.not_gone(observed, now)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
-        settled = staleness.marked(observed, _settle_run(observed, machines, run, now), now)
+        looked = noticing.counted(observed, _settle_run(observed, machines, run, now))
+        settled = staleness.marked(observed, looked, now)
         if settled != run:
             runs.append(settled)
             entries += [*_told(run, settled, now), *staleness.told(run, settled, now)]
@@ -219,8 +221,10 @@ def _started(run: Run, attempt: Attempt, report: Report) -> Run:
     if reached is not None and again:
         lost[reached.cause] = lost.get(reached.cause, 0) + again
     exact = run.lost_exact and (reached is None or reached.exact)
-    clocked = hours.started(run.hours, started_at)
-    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact, hours=clocked)
+    clocked, sums = hours.started(run.hours, started_at), run.tally
+    if from_step:
+        sums = tally.restored(sums, started_at - attempt.given_at)
+    return _replace(run, attempt=attempt, reached=None, lost=lost, lost_exact=exact, hours=clocked, tally=sums)
 
 
 def _closed(attempt: Attempt, ended: Ended, receipt: Receipt | None) -> Attempt:
@@ -293,13 +297,15 @@ def _clocked(run: Run, attempt: Attempt, now: float) -> hours.Hours:
 
 
 def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
-    """Failures in a row by cause; a newer receipt than the last mark clears them first."""
+    """Failures in a row by cause, which a newer receipt than the last mark clears first; and those of its life."""
     rank = receipt.rank if receipt else None
     newer = rank is not None and (run.mark is None or rank > run.mark)
     failures = {} if newer else dict(run.failures)
     if attempt.outcome in (Outcome.FAILED, Outcome.INTERRUPTED) and attempt.cause is not None:
         failures[attempt.cause] = failures.get(attempt.cause, 0) + 1
-    return _replace(run, failures=failures, mark=rank if newer else run.mark)
+    trained = attempt.started_at is not None and attempt.outcome is not Outcome.COMPLETED
+    sums = tally.ended(run.tally, attempt.cause) if trained else run.tally
+    return _replace(run, failures=failures, mark=rank if newer else run.mark, tally=sums)
 
 
 def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -85,7 +85,8 @@ def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
     """The status of one fleet. `plan` is what a tick would do now."""
     spec = observed.record.spec if observed.record else None
     leaving = observed.record is None or observed.record.destroying
-    nodes = tuple(_node(view, observed, plan, now) for view in views(None if leaving else spec, observed, now))
+    said = _said_of_nodes(plan, now)
+    nodes = tuple(_node(view, observed, said, now) for view in views(None if leaving else spec, observed, now))
     accounts = budget.accounts(None if leaving else spec, observed, now)
     declared = {str(name) for name in spec.nodes()} if spec and not leaving else set()
     shown = tuple(node for node in nodes if node.instance is not None or node.node in declared)
@@ -140,7 +141,7 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
         yield _condition("Reconciled", Status.UNKNOWN, "NotLookedAt", note, since)
 
 
-def _node(view: NodeView, observed: Observed, plan: Plan, now: float) -> NodeStatus:
+def _node(view: NodeView, observed: Observed, said: _Said, now: float) -> NodeStatus:
     machine = view.machine
     placed = machine or view.wanted
     return NodeStatus(
@@ -153,7 +154,7 @@ def _node(view: NodeView, observed: Observed, plan: Plan, now: float) -> NodeSta
         instance=machine.id if machine else None,
         run=_run(view),
         checkpoint=_checkpoint(view, observed, now),
-        conditions=_conditions(view, observed, plan, now),
+        conditions=_conditions(view, observed, said, now),
     )
 
 
@@ -200,19 +201,26 @@ def _checkpoint(view: NodeView, observed: Observed, now: float) -> CheckpointSta
     )
 
 
-def _conditions(view: NodeView, observed: Observed, plan: Plan, now: float) -> tuple[Condition, ...]:
-    found = list(view.report.conditions) if view.report else []
+_Said = Mapping[str, list[Condition]]
+
+
+def _said_of_nodes(plan: Plan, now: float) -> _Said:
+    """By node: what is refused, then what is waited for, then what differs."""
+    said: dict[str, list[Condition]] = defaultdict(list)
     for refusal in plan.refusals:
-        if refusal.node == view.node and refusal.guard != contest.GUARD:
+        if refusal.guard != contest.GUARD:
             what = f"{refusal.action} refused: {refusal.evidence}; override: {refusal.override}"
-            found.append(_condition("Synced", Status.FALSE, "Refused", what, now))
+            said[refusal.node].append(_condition("Synced", Status.FALSE, "Refused", what, now))
     for waiting in plan.waiting:
-        if waiting.node == view.node:
-            found.append(_condition("Synced", Status.FALSE, "Waiting", waiting.what, now))
+        said[waiting.node].append(_condition("Synced", Status.FALSE, "Waiting", waiting.what, now))
     for drift in plan.drift:
-        if drift.node == view.node:
-            what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
-            found.append(_condition("Synced", Status.FALSE, "Drift", what, now))
+        what = f"{drift.field}: declared {drift.desired}, found {drift.actual} (policy: {drift.policy})"
+        said[drift.node].append(_condition("Synced", Status.FALSE, "Drift", what, now))
+    return said
+
+
+def _conditions(view: NodeView, observed: Observed, said: _Said, now: float) -> tuple[Condition, ...]:
+    found = [*(view.report.conditions if view.report else ()), *said.get(view.node, ())]
     found += [*_health(view, observed, now), *staleness.conditions(view, now), *contest.conditions(view)]
     return (*found, *_held(view))
 

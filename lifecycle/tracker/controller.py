@@ -26,6 +26,7 @@ from lifecycle.model.records import (
     Shortage,
     SpecRecord,
 )
+from lifecycle.model.tidings import Told
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard, Row, Table
 from lifecycle.tracker import rows
@@ -272,6 +273,15 @@ class ControllerTracker:
 
     def tick(self, tick: Tick, guard: Guard | None) -> None:
         self._put(tick.fleet, rows.TICK, tick.fleet, tick, guard)
+
+    def told(self, fleet: str) -> tuple[Told, int]:
+        """What people were told of, with the version to write on from."""
+        row = self._table.get(fleet, rows.TOLD, fleet)
+        return (_read(row, Told), row.version) if row else (Told(), 0)
+
+    def put_told(self, fleet: str, told: Told, version: int) -> None:
+        """Raises Conflict when somebody else has written since."""
+        self._table.put(fleet, rows.TOLD, fleet, encode(told), expect=version)
 
     def journal(self, fleet: str, entry: Entry) -> None:
         self._table.append(fleet, entry.node, encode(entry))

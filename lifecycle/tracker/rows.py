@@ -22,6 +22,7 @@
 | stack       | fleet                         | Pulumi: the fleet's stake; where it is, some backend keeps a stack |
 | lease       | fleet                         | whoever ticks |
 | tick        | fleet                         | controller |
+| told        | fleet                         | controllers, conditionally: what people were told of |
 | update      | host/pid                      | whoever updates the fleet's stack |
 """
 
@@ -46,6 +47,7 @@ QUOTES = "quotes"
 CORRECTION = "correction"
 LEASE = "lease"
 TICK = "tick"
+TOLD = "told"
 UPDATE = "update"
 STACK = "stack"
 

@@ -197,6 +197,8 @@ WRONG_USAGE = {
     "how often": ("reconcile SPEC", "either --once or --every 30s"),
     "too often": ("reconcile SPEC --once --every 1s", "either --once or --every 30s"),
     "negative --every": ("reconcile SPEC --every -1s", "'-1s' is not a duration"),
+    "a port for one tick": ("reconcile SPEC --once --metrics-port 9100", "pass --metrics-file"),
+    "no port": ("reconcile SPEC --every 1s --metrics-port 70000", "70000 is not in the range"),
     "garbage --for": ("stop f/t/0 --reason r --for soon", "'soon' is not a duration"),
     "negative --for": ("stop f/t/0 --reason r --for -2h", "'-2h' is not a duration"),
     "garbage --until": ("suspend f --reason r --until monday", "'monday' is no moment"),

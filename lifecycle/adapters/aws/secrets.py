@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     cut = argv.index("--")
     named, command = dict(each.split("=", 1) for each in argv[:cut]), argv[cut + 1 :]
     try:
-        fetched = {name: _patiently(name, lambda arn=arn: fetch(arn)) for name, arn in named.items()}
+        fetched = {name: _patiently(name, arn) for name, arn in named.items()}
     except SteadyError as error:
         print(f"secrets: {error.what}; {error.fix}", file=sys.stderr)
         return 1
@@ -60,11 +60,11 @@ def _value(client: Any, arn: str) -> Mapping[str, str]:
     return found
 
 
-def _patiently(name: str, asked: Callable[[], str]) -> str:
+def _patiently(name: str, arn: str) -> str:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return asked()
+            return fetch(arn)
         except (Unreadable, NotAuthorised) as error:
             if time.monotonic() > deadline:
                 raise

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.context import Context, global_options, options_with, pass_context
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
     from lifecycle.model.plan import Plan
+    from lifecycle.planning.adoption import Consent
     from lifecycle.planning.ending import Ending
     from lifecycle.specfile import SpecFile
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
+SPECS = click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="SPEC...")
 NOTICE_SUMS = "a save under a spot notice"
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
@@ -30,12 +32,47 @@ TIMEOUT = click.option(
 
 
 @click.command()
-@SPEC
-@click.option("--detailed-exitcode", is_flag=True, help="0 nothing to do, 1 error, 2 changes.")
-@global_options
+@SPECS
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Compare with the same files below this checkout, as Markdown. Asks nobody: no credentials, no state.",
+)
+@click.option("--detailed-exitcode", is_flag=True, help="0 nothing to do, 1 error, 2 changes, 6 refused.")
+@ALLOW_EMPTY
+@TAKE_OVER
+@ROLLBACK
+@ACCEPT_UNPROVEN
+@options_with("markdown")
 @pass_context
-def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
-    """Show what apply would do. Changes nothing."""
+def plan(
+    context: Context, /, specs: tuple[Path, ...], base: Path | None, detailed_exitcode: bool, **agreed: bool
+) -> int:
+    """Show what apply would do. Changes nothing. Several specs, or a comment for a pull request: -o markdown."""
+    from lifecycle.cli import reviews
+    from lifecycle.model.errors import WrongUsage
+    from lifecycle.planning.adoption import Consent
+
+    consent = Consent(**agreed)
+    if base is not None and context.json:
+        raise WrongUsage("a comparison with a base is Markdown", fix="leave -o json out, or --base")
+    if base is not None:
+        return reviews.show(
+            context, specs, lambda path: reviews.against(base, path, consent), detailed=detailed_exitcode
+        )
+    if context.output == "markdown":
+        return reviews.show(
+            context, specs, lambda path: reviews.of_the_fleet(context, path, consent), detailed=detailed_exitcode
+        )
+    if len(specs) > 1:
+        raise WrongUsage("one SPEC at a time", fix="plan several with -o markdown")
+    return _planned(context, specs[0], consent, detailed=detailed_exitcode)
+
+
+def _planned(context: Context, spec: Path, consent: Consent, *, detailed: bool) -> int:
+    """Shows the plan; then raises GuardRefused where `apply` would."""
+    from lifecycle.planning import explain
     from lifecycle.specfile import load
 
     found = load(spec)
@@ -43,7 +80,15 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
     _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     _warn(context, found, planned)
     _show_plan(context, planned)
-    return 2 if detailed_exitcode and planned.actions else 0
+    control.operator.check(found.spec, found.text, _source(found), consent)
+    explain.raise_refusals(planned)
+    return 2 if detailed and planned.actions else 0
+
+
+def _source(found: SpecFile) -> Path:
+    from lifecycle.specfile.source import recorded
+
+    return Path(recorded(found.source, found.spec.provider))
 
 
 @click.command()
@@ -69,10 +114,9 @@ def _adopted(context: Context, control: Control, found: SpecFile, agreed: dict[s
     """Makes the spec the spec of record, once its plan was shown and agreed to."""
     from lifecycle.planning.adoption import Consent
     from lifecycle.planning.guards import unproven
-    from lifecycle.specfile.source import recorded
 
     control.ground(found.spec.fleet)
-    source = Path(recorded(found.source, found.spec.provider))
+    source = _source(found)
     consent = Consent(**agreed)
     control.operator.check(found.spec, found.text, source, consent)
     observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)

@@ -199,6 +199,8 @@ class Plan(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    late: tuple[Action, ...] = ()
+    """Repairs that wait for their turn in later ticks; `waiting` says so of each."""
     holds: tuple[Hold, ...] = ()
     """In force now, the schedules' among them."""
     saves: tuple[Save, ...] = ()

@@ -54,8 +54,9 @@ def _one(context: Context, path: Path, review: Callable[[Path], Review]) -> tupl
 # ---- of a real fleet -----------------------------------------------------------------------------
 
 
-def of_the_fleet(context: Context, path: Path, consent: Consent) -> Review:
-    """What `apply` would do now."""
+def of_the_fleet(context: Context, path: Path, *, consent: Consent, kept: Path | None) -> Review:
+    """What `apply` would do now; saved to `kept`, unless it would be refused."""
+    from lifecycle.cli import saving
     from lifecycle.planning.adoption import objections
     from lifecycle.planning.review import reviewed
     from lifecycle.specfile import load
@@ -65,7 +66,10 @@ def of_the_fleet(context: Context, path: Path, consent: Consent) -> Review:
     control = context.controls.of_spec(found.spec, read_only=True)
     observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     standing = observed.record if observed.record and not observed.record.destroying else None
-    record = _record(found, recorded(found.source, found.spec.provider))
+    now, record = control.clock.now(), _record(found, recorded(found.source, found.spec.provider))
+    refused = list(objections(record, observed, consent))
+    if kept is not None and not refused:
+        saving.save(context, kept, saving.fresh(found, Path(record.source), observed, planned, now), path)
     return reviewed(
         path=str(path),
         before=standing.spec if standing else None,
@@ -73,8 +77,8 @@ def of_the_fleet(context: Context, path: Path, consent: Consent) -> Review:
         where=found.where,
         plan=planned,
         observed=observed,
-        now=control.clock.now(),
-        objections=objections(record, observed, consent),
+        now=now,
+        objections=refused,
         warnings=map(str, found.warnings),
         texts=(standing.text if standing else "", found.text),
     )
@@ -99,7 +103,7 @@ def _record(found: SpecFile, source: str, spec: FleetSpec | None = None) -> Spec
 # ---- of two checkouts ----------------------------------------------------------------------------
 
 
-def against(base: Path, path: Path, consent: Consent) -> Review:
+def against(base: Path, path: Path, *, consent: Consent) -> Review:
     """The file here against the same one below `base`: no provider, credentials or state are asked for."""
     from lifecycle.planning.review import deleted
     from lifecycle.specfile import load

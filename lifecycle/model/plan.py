@@ -117,6 +117,9 @@ class Kind(StrEnum):
     RESUME = "resume"
 
 
+DISRUPTIVE = (Kind.DESTROY, Kind.REPLACE, Kind.STOP)
+"""Ends or stops what runs, the worst first."""
+
 SYMBOLS = {
     Kind.STOP: "‖",
     Kind.SAVE: "‖",

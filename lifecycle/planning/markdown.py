@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from lifecycle.model.plan import SYMBOLS, Drift, Kind
+from lifecycle.model.plan import DISRUPTIVE, SYMBOLS, Drift, Kind
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Status
 from lifecycle.planning import explain, holds
 from lifecycle.planning.adoption import Objection
 from lifecycle.planning.changes import Change
 from lifecycle.planning.cost import rate
-from lifecycle.planning.review import DANGER, Group, HeldBack, Matter, Review, worst_first
+from lifecycle.planning.review import Group, HeldBack, Matter, Review, worst_first
+from lifecycle.planning.stakes import pool_of
 
 LIMIT = 60_000
 """Characters of one comment. GitHub takes 65,536."""
@@ -125,12 +126,12 @@ def _sections(review: Review) -> Iterator[Section]:
     yield Section(
         title="⛔ Refused", lines=(*map(_objection, review.objections), *map(_held_back, review.held_back))
     )
-    hurting = [group for group in review.groups if group.kind in DANGER]
+    hurting = [group for group in review.groups if group.kind in DISRUPTIVE]
     yield Section(title="⚠ Stops or ends what runs", lines=tuple(map(_group, hurting)))
     yield Section(title="⚠ Moves to another market", lines=tuple(f"- {code(move)}" for move in review.markets))
     gained = (f"- {each.what} {code(each.value)} ({code(each.place)})" for each in review.widenings)
     yield Section(title="⚠ Permissions and network widen", lines=tuple(gained))
-    others = (_group(group) for group in review.groups if group.kind not in DANGER)
+    others = (_group(group) for group in review.groups if group.kind not in DISRUPTIVE)
     yield Section(title="Also", lines=tuple(others))
     yield Section(title="Next", lines=tuple(_next(review)))
     yield Section(title="Held", lines=tuple(f"- {code(holds.line(hold))}" for hold in plan.holds))
@@ -155,7 +156,7 @@ def verdict(review: Review) -> str:
     if review.matter is Matter.DELETED:
         return f"**{name}: its spec file is deleted, and nothing is ended by that**"
     told = [f"**{name}: {_refused(review, _counts(review))}**", _money(review)]
-    if any(group.kind in DANGER for group in review.groups):
+    if any(group.kind in DISRUPTIVE for group in review.groups):
         told.append(_lost(review))
     told.append(_saving(review))
     return " · ".join(part for part in told if part)
@@ -228,11 +229,7 @@ def _emptied(group: Group) -> str:
     """What becomes of the work on machines that are stopped or ended."""
     saved = ", saved first" if group.drained and group.kind is not Kind.STOP else ""
     forced = f", stopped without a save after {group.forced_after}" if group.forced_after else ""
-    paths = [change.path[2:] for change in group.because]
-    if group.kind is not Kind.STOP or not any(path[:1] == ("train",) for path in paths):
-        return saved + forced
-    then = "a new run starts" if ("train", "run") in paths else "goes on from its save"
-    return f"{saved}{forced}, then {then}"
+    return f"{saved}{forced}{', then ' if group.then else ''}{group.then}"
 
 
 def _caused(change: Change) -> str:
@@ -260,16 +257,11 @@ def _objection(found: Objection) -> str:
 
 def _held_back(held: HeldBack) -> str:
     first = held.first
-    pool = _pool(first.node)
+    pool = pool_of(first.node)
     who = f"{_many(len(held.nodes), 'node')} {_named(pool, held.nodes)}"
     return (
         f"- **{first.guard}**: {first.action} of {who}: {code(first.evidence)}\n  - to do: {code(first.override)}"
     )
-
-
-def _pool(node: str) -> str:
-    """`trainers` of `llm/trainers/0`; empty for a whole fleet."""
-    return node.split("/")[1] if node.count("/") == 2 else ""
 
 
 def _drift(drift: Drift) -> str:

@@ -13,19 +13,16 @@ from functools import cache
 
 import msgspec
 
-from lifecycle.model.fleet import FleetSpec, Market, WithoutCheckpoint
-from lifecycle.model.plan import Action, Claim, Drift, Kind, Plan, Refusal
-from lifecycle.model.proving import pool_key, proven
-from lifecycle.model.records import Report, Status
+from lifecycle.model.fleet import FleetSpec, Pool, Resume
+from lifecycle.model.plan import DISRUPTIVE, Action, Drift, Kind, Plan, Refusal
+from lifecycle.model.quantities import Duration
 from lifecycle.model.states import Cause, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import attempts, cost
+from lifecycle.planning import stakes
 from lifecycle.planning.adoption import Objection
 from lifecycle.planning.changes import Change, Path, Where, Widening, changes, widened
+from lifecycle.planning.stakes import pool_of
 from lifecycle.planning.unbuilt import unbuilt
-
-DANGER = (Kind.DESTROY, Kind.REPLACE, Kind.STOP)
-"""Ends or stops what runs: told first, the worst of them first."""
 
 _CAUSED_BY = {
     "instance_type": ("instance_types",),
@@ -65,6 +62,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """What trains there is asked to save first."""
     forced_after: str
     """The grace after which it is ended without a save all the same; empty: never."""
+    then: str
+    """What becomes of a run that is stopped for its new section; empty where nothing starts again."""
     late: int
     """So many of them wait for their turn in later ticks."""
 
@@ -74,14 +73,6 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
 
     first: Refusal
     nodes: tuple[str, ...]
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """The worst that is known of saving on request in the pools that are asked to; `at`: the oldest proof."""
-
-    status: Status
-    pool: str
-    at: float | None = None
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +98,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     """The pools that move between spot and on_demand, as `POOL: what becomes of its machines`."""
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    proof: Proof | None = None
+    proof: stakes.Proof | None = None
     lost_seconds: float = 0.0
     """At most so much work would have to be done again, on one node."""
     per_hour: tuple[float | None, float | None] = (0.0, 0.0)
@@ -157,12 +148,12 @@ def reviewed(
         objections=(*objections, *_unbuilt(after, where)),
         groups=_groups(after, plan, explains),
         held_back=_held_back(plan.refusals),
-        drift=tuple(each for each in plan.drift if not explains(_causes(each.field), _pool(each.node))),
+        drift=tuple(each for each in plan.drift if not explains(_causes(each.field), pool_of(each.node))),
         markets=tuple(_moves(before, after)),
         warnings=tuple(warnings),
-        proof=None if assumed else _proof(before, observed, actions),
-        lost_seconds=_lost(after, observed, actions, now, assumed=assumed),
-        per_hour=_rates(observed, after, actions, now),
+        proof=None if assumed else stakes.proof(before, observed, actions),
+        lost_seconds=stakes.lost(before, observed, actions, now, assumed=assumed),
+        per_hour=stakes.rates(observed, after, actions, now),
         diff=_diff(path, *texts),
     )
 
@@ -181,7 +172,7 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
     """Broken ones, refused ones, then those that end most of what runs."""
 
     def gravity(review: Review) -> tuple[bool, bool, int, bool]:
-        ended = sum(len(group.nodes) for group in review.groups if group.kind in DANGER)
+        ended = sum(len(group.nodes) for group in review.groups if group.kind in DISRUPTIVE)
         return bool(review.faults), review.exit_code(detailed=False) == 6, ended, not review.quiet
 
     return sorted(reviews, key=gravity, reverse=True)
@@ -208,9 +199,9 @@ def _groups(spec: FleetSpec, plan: Plan, explains: Explains) -> tuple[Group, ...
     fields = _drifted(plan)
     because: dict[tuple[object, ...], tuple[Change, ...]] = {}
     for action in (*plan.actions, *plan.late):
-        causes = explains(_fields(action, fields.get(action.node, ())), _pool(action.node))
+        causes = explains(_fields(action, fields.get(action.node, ())), pool_of(action.node))
         told = [change.path for change in causes] or action.reason.evidence
-        key = (action.kind, _pool(action.node), str(told))
+        key = (action.kind, pool_of(action.node), str(told))
         together[key].append(action)
         because[key] = causes
     groups = [_group(spec, actions, because[key], late) for key, actions in together.items()]
@@ -218,15 +209,15 @@ def _groups(spec: FleetSpec, plan: Plan, explains: Explains) -> tuple[Group, ...
 
 
 def _gravity(kind: Kind) -> int:
-    return DANGER.index(kind) if kind in DANGER else len(DANGER)
+    return DISRUPTIVE.index(kind) if kind in DISRUPTIVE else len(DISRUPTIVE)
 
 
 def _group(spec: FleetSpec, actions: list[Action], because: tuple[Change, ...], late: set[int]) -> Group:
-    first, pool = actions[0], _pool(actions[0].node)
+    first, pool = actions[0], pool_of(actions[0].node)
     costs = [action.cost_per_hour for action in actions]
     declared = spec.pools.get(pool)
-    drained = any(isinstance(step, Claim) for action in actions for step in action.steps)
-    forced = drained and declared is not None and declared.stop.without_checkpoint is WithoutCheckpoint.FORCE
+    claims = [claim for action in actions if (claim := stakes.drain(action))]
+    forced = next((stakes.drain(action) for action in actions if stakes.forced(action)), None)
     return Group(
         kind=first.kind,
         pool=pool,
@@ -235,15 +226,27 @@ def _group(spec: FleetSpec, actions: list[Action], because: tuple[Change, ...], 
         evidence="" if because else f"{first.reason.cause}: {first.reason.evidence}",
         lost_steps=sum(action.lost_steps for action in actions),
         cost_per_hour=None if None in costs else sum(each for each in costs if each),
-        drained=drained,
-        forced_after=str(declared.stop.grace) if forced and declared else "",
+        drained=bool(claims),
+        forced_after=str(Duration(forced.grace)) if forced else "",
+        then=_then(declared, because) if first.kind is Kind.STOP else "",
         late=sum(id(action) in late for action in actions),
     )
 
 
-def _pool(node: str) -> str:
-    """`trainers` of `llm/trainers/0`; empty for a whole fleet."""
-    return pool_key(node).partition("/")[2]
+def _then(pool: Pool | None, because: Sequence[Change]) -> str:
+    fields = {".".join(map(str, change.path[2:])) for change in because}
+    if pool is None or not any(field.partition(".")[0] in ("train", "checkpoint", "mode") for field in fields):
+        return ""
+    if fields & {"train.run", "mode"}:
+        return "another run starts"
+    return _RESUMED[pool.train.resume]
+
+
+_RESUMED = {
+    Resume.AUTO: "goes on from its save",
+    Resume.MANUAL: "waits for `steady start NODE --resume`",
+    Resume.NEVER: "starts from the beginning",
+}
 
 
 def _drifted(plan: Plan) -> dict[str, list[str]]:
@@ -259,7 +262,7 @@ def _fields(action: Action, drifted: Sequence[str]) -> tuple[str, ...]:
     if action.kind in (Kind.CREATE, Kind.DESTROY):
         fields.append("nodes")
     if action.kind is Kind.STOP and action.reason.cause == Cause.DRIFT:
-        fields.append("train")
+        fields += [*_causes("train"), "mode"]
     if action.reason.cause == Cause.SCHEDULE:
         fields.append("schedule")
     if action.reason.cause in (Cause.BUDGET, StopReason.IDLE):
@@ -299,7 +302,7 @@ def _is(path: Path, field: str, pool: str) -> bool:
 def _held_back(refusals: Iterable[Refusal]) -> tuple[HeldBack, ...]:
     together: dict[tuple[str, str, str], list[Refusal]] = defaultdict(list)
     for refusal in refusals:
-        together[refusal.guard, refusal.action, _pool(refusal.node)].append(refusal)
+        together[refusal.guard, refusal.action, pool_of(refusal.node)].append(refusal)
     return tuple(
         HeldBack(first=each[0], nodes=tuple(refusal.node for refusal in each)) for each in together.values()
     )
@@ -313,56 +316,3 @@ def _moves(before: FleetSpec | None, after: FleetSpec) -> Iterator[str]:
                 "its machines are replaced" if pool.drift.market == "replace" else "each stays until its next one"
             )
             yield f"{name}: {was.market} → {pool.market}; {stays} (drift.market: {pool.drift.market})"
-
-
-# ---- how much ------------------------------------------------------------------------------------
-
-
-def _proof(before: FleetSpec | None, observed: Observed, actions: Sequence[Action]) -> Proof | None:
-    """Of the pools whose machines are emptied; of all spot pools, where none is."""
-    pools = before.pools if before else {}
-    asked = {_pool(action.node) for action in actions if action.kind in DANGER} & set(pools)
-    asked = asked or {name for name, pool in pools.items() if pool.market is Market.SPOT and pool.nodes}
-    known = [
-        _known(observed, f"{observed.fleet}/{name}", attempts.fingerprint(pools[name])) for name in sorted(asked)
-    ]
-    return min(known, key=lambda proof: (_BAD.index(proof.status), proof.at or 0.0), default=None)
-
-
-_BAD = (Status.FALSE, Status.UNKNOWN, Status.TRUE)
-
-
-def _known(observed: Observed, key: str, fingerprint: str) -> Proof:
-    seen = observed.proofs.get(key)
-    status = proven(seen, fingerprint)
-    at = seen.at if seen is not None and status is not Status.UNKNOWN else None
-    return Proof(status=status, pool=key.partition("/")[2], at=at)
-
-
-def _lost(spec: FleetSpec, observed: Observed, actions: Sequence[Action], now: float, *, assumed: bool) -> float:
-    """Since the newest save of a node that loses steps; of assumed ones, what may lie between two saves."""
-    if assumed:
-        pools = [spec.pools[name] for name in {_pool(a.node) for a in actions if _emptied(a)} & set(spec.pools)]
-        forced = [pool for pool in pools if pool.stop.without_checkpoint is WithoutCheckpoint.FORCE]
-        return max((float(pool.checkpoint.every) for pool in forced), default=0.0)
-    losing = (observed.reports.get(action.node) for action in actions if action.lost_steps)
-    return max((now - _saved_at(report) for report in losing if report), default=0.0)
-
-
-def _emptied(action: Action) -> bool:
-    return any(isinstance(step, Claim) for step in action.steps)
-
-
-def _saved_at(report: Report) -> float:
-    return report.receipt.at if report.receipt else report.started_at or report.at
-
-
-def _rates(
-    observed: Observed, spec: FleetSpec, actions: Sequence[Action], now: float
-) -> tuple[float | None, float | None]:
-    prices = cost.known(observed, spec, now)
-    there = [prices.of(cost.made_of(machine)) for machine in observed.machines or () if cost.on(machine)]
-    changed = [action.cost_per_hour for action in actions]
-    before = None if None in there else sum(price.dollars for price in there if price)
-    after = None if before is None or None in changed else before + sum(each for each in changed if each)
-    return before, after

@@ -103,6 +103,12 @@ def test_a_gang_is_stopped_as_one(pull: Checkouts) -> None:
     assert "**4 saved and stopped** in `trainers` (0–3), then goes on from its save" in said.text
 
 
+def test_a_forced_stop_may_lose_what_lies_between_two_saves(pull: Checkouts) -> None:
+    force = edited(("nodes: 4", "nodes: 4\n    stop: {without_checkpoint: force}"))
+    assert "at most 10m of work lost" in pull.base(force).head(force.replace("nodes: 4", "nodes: 3")).plan().verdict
+    assert "no work lost" in pull.base(SPEC).head(edited(("nodes: 4", "nodes: 3"))).plan().verdict
+
+
 # ---- files that come and go ----------------------------------------------------------------------
 
 

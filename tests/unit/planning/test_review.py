@@ -68,9 +68,22 @@ def test_a_new_train_section_goes_on_from_the_save_and_names_its_field() -> None
     assert "then goes on from its save, because `train.command` changed (`specs/llm.yaml:13`)" in text
 
 
-def test_another_run_is_not_said_to_go_on() -> None:
-    text = document([review(SPEC, edited(("workdir: /opt/train", "workdir: /opt/train\n      run: second")))])
-    assert "then a new run starts, because `train.run` changed" in text
+@pytest.mark.parametrize(
+    ("edit", "then"),
+    [
+        ("run: second", "another run starts, because `train.run` changed"),
+        ("resume: never\n      env: {A: b}", "starts from the beginning"),
+        ("resume: manual\n      env: {A: b}", "waits for `steady start NODE --resume`"),
+    ],
+)
+def test_what_does_not_go_on_from_its_save_is_not_said_to(edit: str, then: str) -> None:
+    text = document([review(SPEC, edited(("workdir: /opt/train", f"workdir: /opt/train\n      {edit}")))])
+    assert f", then {then}" in text
+
+
+def test_a_pool_that_becomes_a_gang_starts_another_run() -> None:
+    text = document([review(SPEC, edited(("nodes: 4", "nodes: 4\n    mode: gang")))])
+    assert "then another run starts, because `mode` changed" in text
 
 
 def test_what_was_wrong_before_is_folded_apart() -> None:
@@ -84,9 +97,16 @@ def test_drift_that_the_change_causes_is_not_said_to_be_from_before() -> None:
     assert review(SPEC, edited(("ami-0abc", "ami-0def"))).drift == ()
 
 
+FORCED = edited(("nodes: 4", "nodes: 4\n    stop: {grace: 90s, without_checkpoint: force}"))
+
+
 def test_a_forced_stop_says_after_how_long() -> None:
-    force = edited(("nodes: 4", "nodes: 2\n    stop: {grace: 90s, without_checkpoint: force}"))
-    assert "saved first, stopped without a save after 90s" in document([review(SPEC, force)])
+    text = document([review(FORCED, FORCED.replace("[g5.2xlarge]", "[g6.2xlarge]"))])
+    assert "saved first, stopped without a save after 90s" in text
+
+
+def test_a_machine_that_leaves_is_stopped_as_it_was_ordered_not_as_its_pool_says_now() -> None:
+    assert "without a save" not in document([review(SPEC, FORCED.replace("nodes: 4", "nodes: 2"))])
 
 
 def test_the_worst_that_is_known_of_saving_is_told() -> None:

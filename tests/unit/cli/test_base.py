@@ -177,6 +177,10 @@ def test_other_guards_make_it_red_too(pull: Checkouts, head: str, guard: str) ->
     assert (said.code, f"refused ({guard})" in said.verdict) == (6, True)
 
 
+def test_machines_of_another_provider_are_not_said_to_become_these(pull: Checkouts) -> None:
+    assert "asked for: 4 created" in pull.base(SPEC).head(MOVED).plan().verdict
+
+
 def test_a_spot_pool_that_may_pass_its_budget_is_a_warning(pull: Checkouts) -> None:
     spot = ON_SPOT.replace("nodes: 4", "nodes: 5\n    budget: {per_hour: 5.0}")
     said = pull.base(ON_SPOT).head(spot).plan()

@@ -111,9 +111,9 @@ def test_a_machine_that_leaves_is_stopped_as_it_was_ordered_not_as_its_pool_says
 
 def test_the_worst_that_is_known_of_saving_is_told() -> None:
     both = SPEC + SPEC.partition("pools:\n")[2].replace("trainers", "others")
-    found = review(both, both.replace("nodes: 4", "nodes: 3"), proofs=proof(read(both)))
+    found = review(both, both.replace("nodes: 4", "nodes: 3"), proofs=proof(read(both), "others"))
     assert found.proof is not None
-    assert (found.proof.status, found.proof.pool) == (Status.UNKNOWN, "others")
+    assert (found.proof.status, found.proof.pool) == (Status.UNKNOWN, "trainers")
 
 
 def test_a_price_that_is_not_known_is_said_to_be_unknown() -> None:
@@ -126,6 +126,18 @@ def test_a_price_that_is_not_known_is_said_to_be_unknown() -> None:
         ]
     )
     assert "$?/h ($?/h → $?/h)" in text.splitlines()[0]
+
+
+SECRETS = SPEC + "secrets: {KEY: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:a'}\n"
+
+
+def test_a_secret_that_may_be_read_is_a_wider_permission() -> None:
+    (gained,) = review(SPEC, SECRETS).widenings
+    assert (gained.what, gained.place) == ("the nodes may read the secret", "specs/llm.yaml:16")
+
+
+def test_a_secret_of_another_name_is_none() -> None:
+    assert review(SECRETS, SECRETS.replace("KEY", "TOKEN")).widenings == ()
 
 
 # ---- several files -------------------------------------------------------------------------------

@@ -85,6 +85,18 @@ def _set(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     return callback
 
 
+def _one_of(forms: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A form that was named before the verb has to be one that the verb prints."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        context = ctx.ensure_object(Context)
+        context.output = value or context.output
+        if context.output not in forms:
+            raise click.BadParameter(f"this verb does not print {context.output}", ctx=ctx, param=param)
+
+    return callback
+
+
 def _colorless(ctx: click.Context, _: click.Parameter, off: bool | None) -> None:
     if off:
         ctx.ensure_object(Context).color = False
@@ -92,6 +104,16 @@ def _colorless(ctx: click.Context, _: click.Parameter, off: bool | None) -> None
 
 def global_options(command: F) -> F:
     """Adds --state, --region, -o and --no-color; a value after the verb wins over one before it."""
+    return options_with()(command)
+
+
+def options_with(*forms: str) -> Callable[[F], F]:
+    """The global options of a verb that prints these forms beside text and JSON."""
+    options = _options(("text", "json", *forms))
+    return lambda command: functools.reduce(lambda decorated, option: option(decorated), options, command)
+
+
+def _options(forms: tuple[str, ...]) -> list[Callable[[Any], Any]]:
     options = [
         click.option(
             "--state",
@@ -110,9 +132,9 @@ def global_options(command: F) -> F:
         click.option(
             "-o",
             "--output",
-            type=click.Choice(["text", "json"]),
+            type=click.Choice(forms),
             expose_value=False,
-            callback=_set("output"),
+            callback=_one_of(forms),
             help="How data is printed.",
         ),
         click.option(
@@ -125,7 +147,7 @@ def global_options(command: F) -> F:
             help="No colour (also NO_COLOR).",
         ),
     ]
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+    return options[::-1]
 
 
 def from_environment() -> Context:

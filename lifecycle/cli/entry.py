@@ -9,7 +9,7 @@ import click
 
 from lifecycle import __version__
 from lifecycle.cli import local, looking, orders, plans, rehearse, specs
-from lifecycle.cli.context import from_environment, global_options
+from lifecycle.cli.context import from_environment, options_with
 from lifecycle.model.errors import SpecError, SteadyError
 
 EPILOG = """\b
@@ -20,7 +20,7 @@ Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 not authori
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="steady")
-@global_options
+@options_with("markdown")
 def steady() -> None:
     """Keep a declared training fleet running, cheap on spot, without losing work."""
 

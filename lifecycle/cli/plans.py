@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.context import Context, global_options, options_with, pass_context
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
     from lifecycle.model.plan import Plan
+    from lifecycle.planning.adoption import Consent
     from lifecycle.planning.ending import Ending
     from lifecycle.specfile import SpecFile
 
 SPEC = click.argument("spec", type=click.Path(path_type=Path))
+SPECS = click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="SPEC...")
 NOTICE_SUMS = "a save under a spot notice"
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
@@ -30,24 +32,83 @@ TIMEOUT = click.option(
 
 
 @click.command()
-@SPEC
-@click.option("--detailed-exitcode", is_flag=True, help="0 nothing to do, 1 error, 2 changes.")
-@global_options
+@SPECS
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Compare with the same files below this checkout, as Markdown. Asks nobody: no credentials, no state.",
+)
+@click.option("--detailed-exitcode", is_flag=True, help="0 nothing to do, 1 error, 2 changes, 6 refused.")
+@click.option(
+    "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan, for `apply SPEC FILE`."
+)
+@ALLOW_EMPTY
+@TAKE_OVER
+@ROLLBACK
+@ACCEPT_UNPROVEN
+@options_with("markdown")
 @pass_context
-def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
-    """Show what apply would do. Changes nothing."""
+def plan(
+    context: Context,
+    /,
+    specs: tuple[Path, ...],
+    base: Path | None,
+    detailed_exitcode: bool,
+    save: Path | None,
+    **agreed: bool,
+) -> int:
+    """Show what apply would do. Changes nothing. Several specs, or a comment for a pull request: -o markdown."""
+    from functools import partial
+
+    from lifecycle.cli import reviews
+    from lifecycle.model.errors import WrongUsage
+    from lifecycle.planning.adoption import Consent
+
+    consent, detailed = Consent(**agreed), detailed_exitcode
+    if base is not None and (context.json or save is not None):
+        raise WrongUsage(
+            "a comparison with a base is Markdown of no real fleet", fix="leave -o json and --save out"
+        )
+    if base is not None:
+        return reviews.show(context, specs, partial(reviews.against, base, consent=consent), detailed=detailed)
+    if len(specs) > 1 and (context.output != "markdown" or save is not None):
+        raise WrongUsage("one SPEC at a time", fix="plan several with -o markdown, and save them one by one")
+    if context.output == "markdown":
+        of_one = partial(reviews.of_the_fleet, context, consent=consent, kept=save)
+        return reviews.show(context, specs, of_one, detailed=detailed)
+    return _planned(context, specs[0], consent, save, detailed=detailed)
+
+
+def _planned(context: Context, spec: Path, consent: Consent, kept: Path | None, *, detailed: bool) -> int:
+    """Shows the plan; then raises GuardRefused where `apply` would."""
+    from lifecycle.cli import saving
+    from lifecycle.planning import explain
     from lifecycle.specfile import load
 
     found = load(spec)
     control = context.controls.of_spec(found.spec, read_only=True)
-    _, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
     _warn(context, found, planned)
     _show_plan(context, planned)
-    return 2 if detailed_exitcode and planned.actions else 0
+    control.operator.check(found.spec, found.text, _source(found), consent)
+    if kept is not None:
+        saving.save(
+            context, kept, saving.fresh(found, _source(found), observed, planned, control.clock.now()), spec
+        )
+    explain.raise_refusals(planned)
+    return 2 if detailed and planned.actions else 0
+
+
+def _source(found: SpecFile) -> Path:
+    from lifecycle.specfile.source import recorded
+
+    return Path(recorded(found.source, found.spec.provider))
 
 
 @click.command()
 @SPEC
+@click.argument("planfile", type=click.Path(path_type=Path), required=False)
 @YES
 @ALLOW_EMPTY
 @TAKE_OVER
@@ -56,26 +117,39 @@ def plan(context: Context, spec: Path, detailed_exitcode: bool) -> int:
 @TIMEOUT
 @global_options
 @pass_context
-def apply(context: Context, /, spec: Path, yes: bool, timeout: float, **consent: bool) -> int:
-    """Plan, ask, and act until every run trains or has ended."""
+def apply(
+    context: Context, /, spec: Path, planfile: Path | None, yes: bool, timeout: float, **consent: bool
+) -> int:
+    """Plan, ask, and act until every run trains or has ended. With a saved plan: only while it still holds."""
     found = buildable(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
-    if not _adopted(context, control, found, consent, yes=yes):
+    if not _adopted(context, control, found, consent, yes=yes, planfile=planfile):
         return 1
     return _tick_until(context, control, found.spec.fleet, timeout, share=True)
 
 
-def _adopted(context: Context, control: Control, found: SpecFile, agreed: dict[str, bool], *, yes: bool) -> bool:
+def _adopted(
+    context: Context,
+    control: Control,
+    found: SpecFile,
+    agreed: dict[str, bool],
+    *,
+    yes: bool,
+    planfile: Path | None = None,
+) -> bool:
     """Makes the spec the spec of record, once its plan was shown and agreed to."""
+    from lifecycle.cli import saving
     from lifecycle.planning.adoption import Consent
     from lifecycle.planning.guards import unproven
-    from lifecycle.specfile.source import recorded
 
     control.ground(found.spec.fleet)
-    source = Path(recorded(found.source, found.spec.provider))
+    source = _source(found)
     consent = Consent(**agreed)
     control.operator.check(found.spec, found.text, source, consent)
     observed, planned = control.controller.look(found.spec.fleet, found.spec, share=True)
+    if planfile is not None:
+        now = saving.fresh(found, source, observed, planned, control.clock.now())
+        saving.must_hold(planfile, now, found.source)
     if unproven(observed.record.spec if observed.record else None, found.spec, planned):
         _can_be_made(control, found)
     if planned.actions:

@@ -117,6 +117,9 @@ class Kind(StrEnum):
     RESUME = "resume"
 
 
+DISRUPTIVE = (Kind.DESTROY, Kind.REPLACE, Kind.STOP)
+"""Ends or stops what runs, the worst first."""
+
 SYMBOLS = {
     Kind.STOP: "‖",
     Kind.SAVE: "‖",
@@ -199,6 +202,8 @@ class Plan(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    late: tuple[Action, ...] = ()
+    """Repairs that wait for their turn in later ticks; `waiting` says so of each."""
     holds: tuple[Hold, ...] = ()
     """In force now, the schedules' among them."""
     saves: tuple[Save, ...] = ()

@@ -26,44 +26,68 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     accept_unproven: bool = False
 
 
+class Objection(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands against a spec, the name of the guard that says so, and what to do about it."""
+
+    guard: str
+    evidence: str
+    override: str
+
+
 def may_replace(record: SpecRecord, observed: Observed, consent: Consent) -> None:
     """Raises GuardRefused where `record` may not take the place of the one that stands."""
+    for found in objections(record, observed, consent):
+        raise GuardRefused(found.evidence, fix=found.override)
+
+
+def objections(record: SpecRecord, observed: Observed, consent: Consent) -> Iterator[Objection]:
+    """All that stands against `record`, the gravest first."""
     standing, spec = observed.record, record.spec
     if standing is None:
         return
     if standing.source != record.source and not consent.take_over:
-        raise GuardRefused(
-            f"{spec.fleet} was applied from {standing.source}, not from {record.source}",
-            fix="give this fleet another name, or pass --take-over",
+        yield Objection(
+            guard="another source",
+            evidence=f"{spec.fleet} was applied from {standing.source}, not from {record.source}",
+            override="give this fleet another name, or pass --take-over",
         )
     if spec.provider == "aws" and standing.spec.region != spec.region:
-        raise GuardRefused(
-            f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
-            fix="give this fleet another name, or `steady destroy` it there first",
+        yield Objection(
+            guard="wrong region",
+            evidence=f"{spec.fleet} is applied in {standing.spec.region}; a fleet does not move to {spec.region}",
+            override="give this fleet another name, or `steady destroy` it there first",
         )
     resized = guards.resized(standing.spec, spec)
     if resized:
-        raise GuardRefused(
-            f"{spec.fleet}: resize: the gang {resized[0]} would go on with another number of ranks",
-            fix=f"name another run (pools.{resized[0]}.train.run), or keep its `nodes`",
+        yield Objection(
+            guard="resize",
+            evidence=f"{spec.fleet}: resize: the gang {resized[0]} would go on with another number of ranks",
+            override=f"name another run (pools.{resized[0]}.train.run), or keep its `nodes`",
         )
     emptied = guards.emptied(None if standing.destroying else standing.spec, spec)
     if emptied and not consent.allow_empty:
-        raise GuardRefused(
-            f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
-            fix="pass --allow-empty if that is meant; their work is saved first",
+        yield Objection(
+            guard="emptied spec",
+            evidence=f"{spec.fleet}: this would end every node of {', '.join(emptied)}",
+            override="pass --allow-empty if that is meant; their work is saved first",
         )
     if record.digest in standing.earlier and not consent.rollback:
-        raise GuardRefused(
-            f"{spec.fleet}: this text was applied before generation {standing.generation}, which took its place",
-            fix="get the newest file, or pass --rollback if going back is meant",
+        yield Objection(
+            guard="older spec",
+            evidence=(
+                f"{spec.fleet}: this text was applied before generation {standing.generation}, which took its place"
+            ),
+            override="get the newest file, or pass --rollback if going back is meant",
         )
     unproven = tuple(_unproven(standing.spec, observed, spec))
     if unproven and not consent.accept_unproven:
-        raise GuardRefused(
-            f"{spec.fleet}: {', '.join(unproven)} would move from on_demand to spot, and its trainer has not been "
-            "seen to save when asked",
-            fix="`steady rehearse SPEC` shows whether it saves; or pass --accept-unproven",
+        yield Objection(
+            guard="unproven save",
+            evidence=(
+                f"{spec.fleet}: {', '.join(unproven)} would move from on_demand to spot, and its trainer has not "
+                "been seen to save when asked"
+            ),
+            override="`steady rehearse SPEC` shows whether it saves; or pass --accept-unproven",
         )
 
 

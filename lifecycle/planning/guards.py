@@ -30,23 +30,24 @@ def suspended(plan: Plan, hold: Hold | None, *, leaving: bool = False) -> Plan:
         )
         for kind, node in held_back
     )
-    return msgspec.structs.replace(plan, actions=(), labels=(), refusals=(*plan.refusals, *refusals))
+    return msgspec.structs.replace(plan, actions=(), late=(), labels=(), refusals=(*plan.refusals, *refusals))
 
 
 def blast_limit(plan: Plan, nodes: int) -> Plan:
     """Of voluntary repairs, at most max(1, 10 %) of the nodes a tick; the rest waits for the next."""
     allowed = max(1, int(nodes * BLAST_SHARE))
     kept: list[Action] = []
-    late: list[Waiting] = []
+    late: list[Action] = []
     for action in plan.actions:
         if _voluntary_repair(action) and allowed == 0:
-            late.append(
-                Waiting(node=action.node, what=f"{action.kind}: its turn (at most {BLAST_SHARE:.0%} a tick)")
-            )
+            late.append(action)
             continue
         allowed -= _voluntary_repair(action)
         kept.append(action)
-    return msgspec.structs.replace(plan, actions=tuple(kept), waiting=(*plan.waiting, *late))
+    turns = (
+        Waiting(node=each.node, what=f"{each.kind}: its turn (at most {BLAST_SHARE:.0%} a tick)") for each in late
+    )
+    return msgspec.structs.replace(plan, actions=tuple(kept), waiting=(*plan.waiting, *turns), late=tuple(late))
 
 
 def _voluntary_repair(action: Action) -> bool:

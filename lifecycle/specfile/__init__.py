@@ -34,6 +34,13 @@ class SpecFile:
     def digest(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    def where(self, path: reader.Path) -> str:
+        """`specs/llm.yaml:14`: the line of the key at `path`, or of its nearest parent that the file names."""
+        while path and path not in self.document.keys:
+            path = path[:-1]
+        line, _ = self.document.keys.get(path, (1, 1))
+        return f"{self.document.name}:{line}"
+
     def fault(self, path: reader.Path, message: str) -> Fault:
         """A fault at `path`, or at its nearest parent that the file names."""
         at = Document(self.document.name)

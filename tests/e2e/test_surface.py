@@ -82,9 +82,13 @@ def test_plan_with_detailed_exitcode_is_2_before_and_0_after_apply(stage: Stage)
 def test_plan_of_a_smaller_pool_names_the_drain_and_the_steps_at_stake(stage: Stage) -> None:
     stage.declare(train=LONG, arguments=("--save-every", "0")).apply()
     wait_until(lambda: stage.node()["run"]["step"], "a report of its step")
-    text = stage.declare(nodes=0, train=LONG).steady("plan", str(stage.spec)).stdout
+    text = stage.declare(nodes=0, train=LONG).steady("plan", str(stage.spec), code=6).stdout
     assert re.search(r"Desired changes\n  f/t/0  present: declared no, found machine l-", text)
     assert re.search(r"- destroy  f/t/0  operator: the spec no longer declares it  at most \d+ steps lost", text)
+    comment = stage.steady("plan", str(stage.spec), "-o", "markdown", code=6).stdout
+    assert re.search(
+        r"1 ended\*\* · at most \d+[sm] of work \(\d+ steps?\) lost · save on stop unproven in `t`", comment
+    )
 
 
 # ---- options and streams -------------------------------------------------------------------------
@@ -151,10 +155,12 @@ def test_documents_satisfy_their_schemas_through_a_nodes_life(stage: Stage) -> N
         ("destroy", str(stage.spec), "--yes"),
     ]
     for moment in moments:
+        refused = moment[:1] == ("start",)
         if moment:
-            stage.steady(*moment, code=6 if moment[0] == "start" else 0)
+            stage.steady(*moment, code=6 if refused else 0)
         for name, command in documents.items():
-            satisfies(name, stage.steady(*command, "-o", "json").stdout)
+            code = 6 if refused and name == "plan" else 0
+            satisfies(name, stage.steady(*command, "-o", "json", code=code).stdout)
         satisfies("reconcile", stage.steady(*reconciled, "-o", "json").stdout)
 
 

@@ -1,27 +1,21 @@
-"""What EC2 machines cost: on demand by a snapshot of the public price list, on spot by EC2's own price history.
-
-The snapshot is shipped with this package and may be stale: its date is every such price's date.
-"""
+"""What EC2 machines cost: on demand by the shipped price list, on spot by EC2's own price history."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import Any
 
+from lifecycle.adapters.aws.listed import listed
 from lifecycle.adapters.aws.session import Session, answers
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.fleet import Market
 from lifecycle.model.money import Choice, Price
 from lifecycle.ports.clock import Clock
 
-LISTED = "list price"
 HISTORY = "EC2 spot price"
-SNAPSHOT = "list_prices.json"
 
 _LINUX = "Linux/UNIX"
 
@@ -41,13 +35,7 @@ class AwsPrices:
         return {**self._listed(choices), **self._on_spot([c for c in choices if c.market is Market.SPOT])}
 
     def _listed(self, choices: Collection[Choice]) -> dict[Choice, Price]:
-        at, prices = snapshot()
-        here = prices.get(self._session.region, {})
-        return {
-            choice: Price(dollars=here[choice.instance_type], at=at, source=LISTED)
-            for choice in choices
-            if choice.market is Market.ON_DEMAND and choice.instance_type in here
-        }
+        return listed(self._session.region, [c for c in choices if c.market is Market.ON_DEMAND])
 
     def _on_spot(self, choices: Collection[Choice]) -> dict[Choice, Price]:
         """Nothing when EC2 does not answer: `trouble` says why."""
@@ -83,14 +71,6 @@ class AwsPrices:
         for (kind, zone), (_, dollars) in newest.items():
             zones[kind][zone] = dollars
         return zones
-
-
-@cache
-def snapshot() -> tuple[float, Mapping[str, Mapping[str, float]]]:
-    """When the shipped prices were known, and they by region and type."""
-    text = resources.files(__package__).joinpath(SNAPSHOT).read_text()
-    found = json.loads(text)
-    return datetime.fromisoformat(found["known"]).replace(tzinfo=UTC).timestamp(), found["on_demand"]
 
 
 def _told(page: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], datetime, float]]:

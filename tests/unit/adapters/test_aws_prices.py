@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lifecycle.adapters.aws.prices import HISTORY, LISTED, AwsPrices, snapshot
+from lifecycle.adapters.aws.listed import LISTED, snapshot
+from lifecycle.adapters.aws.prices import HISTORY, AwsPrices
 from lifecycle.adapters.aws.session import Session
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.fleet import Market

@@ -42,6 +42,20 @@ def source(tmp_path: Path) -> Path:
 # ---- faults ---------------------------------------------------------------------------------------
 
 
+def test_denied_is_missing_where_the_list_lacks_it(store: S3Store, aws: AwsDouble, tmp_path: Path) -> None:
+    """What S3 says of a missing object to those who may list only below a prefix."""
+    with aws.fault("s3.GET", times=1, status=403, code="AccessDenied"):
+        assert store.get("runs/a/none") is None
+    with aws.fault("s3.GET", times=1, status=403, code="AccessDenied"):
+        assert store.get_file("runs/a/none", tmp_path / "target", nothing) is None
+
+
+def test_denied_is_denied_where_the_list_shows_it(store: S3Store, aws: AwsDouble) -> None:
+    store.put_new("runs/a/manifest.json", b"{}")
+    with aws.fault("s3.GET", times=1, status=403, code="AccessDenied"), pytest.raises(NotAuthorised):
+        store.get("runs/a/manifest.json")
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -44,7 +44,7 @@ def whole(place: Place) -> bytes | None:
         try:
             return bytes(_read(place, Stop()).data)
         except ClientError as error:
-            if code_of(error) != "NoSuchKey":
+            if not place.lacks(error):
                 raise
             return None
 
@@ -55,11 +55,11 @@ def beginning(place: Place) -> Stretch | None:
         try:
             return _read(place, Stop(), Range=f"bytes=0-{PART - 1}")
         except ClientError as error:
-            if code_of(error) == "NoSuchKey":
-                return None
-            if code_of(error) != "InvalidRange":
+            if code_of(error) == "InvalidRange":
+                return _read(place, Stop())  # an empty object has no first byte
+            if not place.lacks(error):
                 raise
-            return _read(place, Stop())  # an empty object has no first byte
+            return None
 
 
 def download(place: Place, first: Stretch, file: int, moved: Moved) -> Digest:

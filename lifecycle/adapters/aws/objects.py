@@ -124,10 +124,11 @@ class S3Store:
     def _is_ours(self, key: str, token: str) -> bool:
         """Whether our own first try went through: the SDK repeats a call whose answer was lost."""
         with answers("S3"):
+            place = self._place(key)
             try:
-                found = self._place(key).call("head_object")
+                found = place.call("head_object")
             except ClientError as error:
-                if code_of(error) != "404":
+                if not place.lacks(error):
                     raise
                 return False
         return bool(found["Metadata"].get("token") == token)

@@ -27,6 +27,10 @@ MOST_PARTS = 10_000
 """S3 takes no more in one upload."""
 
 
+_MISSING = frozenset({"404", "NoSuchKey"})
+_DENIED = frozenset({"403", "AccessDenied"})
+
+
 class Place(NamedTuple):
     """An object, there or yet to be."""
 
@@ -38,6 +42,19 @@ class Place(NamedTuple):
     def call(self, operation: str, **parameters: Any) -> Any:
         """One call about this object. Raises what botocore raises."""
         return getattr(self.client, operation)(**self.bucket, Key=self.key, **parameters)
+
+    def lacks(self, error: ClientError) -> bool:
+        """Whether a read failed because there is no such object.
+
+        To those who may list only below a prefix S3 says "denied" for "missing"; what is listed there decides.
+        Source: Amazon S3's API reference, GetObject, "Permissions".
+        """
+        if code_of(error) in _MISSING:
+            return True
+        if code_of(error) not in _DENIED:
+            return False
+        listed = self.client.list_objects_v2(**self.bucket, Prefix=self.key, MaxKeys=1).get("Contents", ())
+        return self.key not in {found["Key"] for found in listed}
 
 
 class Part(NamedTuple):
@@ -180,7 +197,7 @@ class _Upload(NamedTuple):
             try:
                 found = self.place.call("head_object", ChecksumMode="ENABLED").get("ChecksumSHA256", "")
             except ClientError as error:
-                if code_of(error) != "404":
+                if not self.place.lacks(error):
                     raise
                 return False
         return bool(found) and composite in (found, f"{found}-{composite.rpartition('-')[2]}")

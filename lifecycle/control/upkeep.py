@@ -9,7 +9,7 @@ whose node has had another one since.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.ids import epoch_of
@@ -40,7 +40,10 @@ class Upkeep:
 
         A store that does not answer is not asked for another thing in the same tick.
         """
-        failures = tuple(error for run in observed.runs.values() for error in self._tidy(observed, run, guard))
+        offered = self._offered(observed)
+        failures = tuple(
+            error for run in observed.runs.values() for error in self._tidy(observed, run, offered, guard)
+        )
         return failures or tuple(self._sweep(observed.fleet, guard))
 
     def _sweep(self, fleet: str, guard: Guard) -> Iterator[str]:
@@ -56,13 +59,13 @@ class Upkeep:
         except SteadyError as error:
             yield f"sweeping {fleet}: {error.what}"
 
-    def _tidy(self, observed: Observed, run: Run, guard: Guard) -> Iterator[str]:
+    def _tidy(self, observed: Observed, run: Run, offered: Set[str], guard: Guard) -> Iterator[str]:
         keep = self._keep(observed, run)
         mark = self._mark(observed, run)
         if keep is None or mark is None or self._seen.get(run.run) == mark:
             return
         try:
-            self._prune(observed, run, keep, guard)
+            self._prune(observed, run, keep, offered, guard)
         except LostLease:
             raise
         except SteadyError as error:
@@ -83,10 +86,10 @@ class Upkeep:
             return None
         return (run.attempt.number if run.attempt else 0, report.receipt.digest)
 
-    def _prune(self, observed: Observed, run: Run, keep: int, guard: Guard) -> None:
+    def _prune(self, observed: Observed, run: Run, keep: int, offered: Set[str], guard: Guard) -> None:
         found = self._tracker.receipts(observed.fleet, run.run, LOOK_BACK)
         kept = retained(eligible(found, observed.rejections, run.attempt), keep)
-        needed = {receipt.digest for receipt in kept} | self._offered(observed)
+        needed = offered.union(receipt.digest for receipt in kept)
         stored = self._stored(observed.fleet, run)
         for receipt in found:
             if receipt.digest in needed:

@@ -59,6 +59,14 @@ def alone(attempt: Attempt, rank: Member) -> Attempt:
     )
 
 
+def given_to(attempt: Attempt, node: str, incarnation: int) -> Attempt | None:
+    """The attempt as this machine has it; None when it was given to another one."""
+    if not attempt.members:
+        return attempt if attempt.node == node and attempt.incarnation == incarnation else None
+    rank = member(attempt, node)
+    return alone(attempt, rank) if rank and rank.incarnation == incarnation else None
+
+
 def joined(attempt: Attempt, one: Attempt) -> Attempt:
     """The gang's attempt, once it is known how it ended for one of its ranks."""
     known = Member(

@@ -40,9 +40,9 @@ def settled(
     run = {key: _run(observed, claim, machines.get(key), prices, now) for key, claim in claims.items()}
     due = {key: _closed(observed, claim) for key, claim in run.items() if _over(claim, key in machines, run)}
     ledgers = tuple(_entered(observed, due.values()))
-    after: dict[Key, Incarnation] = {}
-    for key, claim in sorted({**run, **due}.items()):
-        after[key] = _led_back(_marked(claim, booked=True) if key in due else claim, after)
+    after = {**run, **{key: _marked(claim, booked=True) for key, claim in due.items()}}
+    for key in sorted(key for key, claim in after.items() if not claim.meter.first):
+        after[key] = _led_back(after[key], after)
     return ledgers, after
 
 
@@ -57,8 +57,7 @@ def spent(observed: Observed, claim: Incarnation, machine: Machine | None, now: 
     meter = claim.meter
     if meter.since is None:
         return meter.spent, meter.exact
-    closed = _stopped(meter, _counted_to(observed, claim, machine, now))
-    return closed.spent, closed.exact
+    return _sum(meter, meter.since, _counted_to(observed, claim, machine, now))
 
 
 def name(claim: Incarnation) -> str:
@@ -81,18 +80,22 @@ def _run(
         return claim
     if machine is None:
         ended = meter.since is not None and claim.ended_at is not None
-        return _replace(claim, meter=_stopped(meter, claim.ended_at or now)) if ended else claim
+        return _with(claim, _stopped(meter, claim.ended_at or now)) if ended else claim
     price = prices.of(cost.made_of(machine))
     if price is not None and meter.rate is None:
         meter = _replace(meter, rate=price.dollars)
     if machine.state is InstanceState.PENDING:
-        return _replace(claim, meter=meter)
+        return _with(claim, meter)
     if cost.on(machine):
         counted = _counted_to(observed, claim, machine, now)
-        return _replace(claim, meter=_moved(_running(meter, machine.launched_at), price, counted))
+        return _with(claim, _moved(_running(meter, machine.launched_at), price, counted))
     if meter.since is None and not meter.spent:
         meter = _replace(meter, since=machine.launched_at)  # it came and went between two looks
-    return _replace(claim, meter=_stopped(meter, claim.ended_at or machine.ended_at or now))
+    return _with(claim, _stopped(meter, claim.ended_at or machine.ended_at or now))
+
+
+def _with(claim: Incarnation, meter: Meter) -> Incarnation:
+    return claim if meter is claim.meter else _replace(claim, meter=meter)
 
 
 def _moved(meter: Meter, price: Price | None, now: float) -> Meter:
@@ -116,11 +119,14 @@ def _running(meter: Meter, launched_at: float) -> Meter:
 def _stopped(meter: Meter, at: float) -> Meter:
     if meter.since is None:
         return meter
-    hours = max(0.0, at - meter.since) / HOUR
+    spent, exact = _sum(meter, meter.since, at)
+    return _replace(meter, since=None, spent=spent, exact=exact)
+
+
+def _sum(meter: Meter, since: float, at: float) -> tuple[float, bool]:
+    hours = max(0.0, at - since) / HOUR
     unknown = meter.rate is None and hours > 0
-    return _replace(
-        meter, since=None, spent=meter.spent + hours * (meter.rate or 0.0), exact=meter.exact and not unknown
-    )
+    return meter.spent + hours * (meter.rate or 0.0), meter.exact and not unknown
 
 
 def _counted_to(observed: Observed, claim: Incarnation, machine: Machine | None, now: float) -> float:

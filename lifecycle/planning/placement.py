@@ -19,8 +19,8 @@ def first(pool: Pool, node: NodeName) -> Placement:
     return Placement(
         node=str(node),
         market=pool.market,
-        instance_type=pool.instance_types[0] if pool.instance_types else "",
-        zone=pool.zones[0] if pool.zones else "",
+        instance_type=_declared("", pool.instance_types),
+        zone=_declared("", pool.zones),
     )
 
 
@@ -34,7 +34,7 @@ def effective(spec: FleetSpec | None, node: NodeName, stored: Placement | None) 
         return first(pool, node)
     allowed = within(pool, stored)
     if allowed.run is not None and allowed.run != pool.train.run:
-        return msgspec.structs.replace(allowed, present=True, powered=True, reason=None, run=None)
+        return brought_back(allowed)
     if allowed.reason is StopReason.SCALE_IN:
         return msgspec.structs.replace(allowed, present=True, powered=True, reason=None)
     return allowed
@@ -42,13 +42,20 @@ def effective(spec: FleetSpec | None, node: NodeName, stored: Placement | None) 
 
 def within(pool: Pool, stored: Placement) -> Placement:
     """The stored choices as far as the spec still allows them; its first preference otherwise."""
-    markets = {pool.market, pool.fallback.to} if pool.fallback else {pool.market}
-    default = first(pool, NodeName.parse(stored.node))
-    return msgspec.structs.replace(
-        stored,
-        market=stored.market if stored.market in markets else default.market,
-        instance_type=(
-            stored.instance_type if stored.instance_type in pool.instance_types else default.instance_type
-        ),
-        zone=stored.zone if stored.zone in pool.zones else default.zone,
-    )
+    markets = (pool.market, pool.fallback.to) if pool.fallback else (pool.market,)
+    market = stored.market if stored.market in markets else pool.market
+    kind, zone = _declared(stored.instance_type, pool.instance_types), _declared(stored.zone, pool.zones)
+    if (market, kind, zone) == (stored.market, stored.instance_type, stored.zone):
+        return stored
+    return msgspec.structs.replace(stored, market=market, instance_type=kind, zone=zone)
+
+
+def _declared(chosen: str, preferred: tuple[str, ...]) -> str:
+    return chosen if chosen in preferred else next(iter(preferred), "")
+
+
+def brought_back(placed: Placement) -> Placement:
+    """The placement without what kept the node away."""
+    if placed.present and placed.powered and placed.reason is None and placed.run is None:
+        return placed
+    return msgspec.structs.replace(placed, present=True, powered=True, reason=None, run=None)

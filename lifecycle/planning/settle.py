@@ -54,6 +54,14 @@ _STATE_OF = {
     Outcome.FAILED: RunState.FAILED,
     Outcome.VOID: RunState.INTERRUPTED,
 }
+_STATE_IN = {
+    Phase.IDLE: RunState.STARTING,
+    Phase.RESTORING: RunState.STARTING,
+    Phase.TRAINING: RunState.TRAINING,
+    Phase.SAVING: RunState.CHECKPOINTING,
+    Phase.SHIPPING: RunState.CHECKPOINTING,
+    Phase.HOOKS: RunState.STARTING,
+}
 _replace = msgspec.structs.replace
 
 
@@ -67,6 +75,7 @@ def settle(observed: Observed, now: float) -> Facts:
     machines = _by_incarnation(observed)
     learned = {**observed.incarnations, **{(i.node, i.number): i for i in _incarnations(observed, machines, now)}}
     ledgers, claims = metering.settled(observed, machines, learned, now)
+    changed = {key: claim for key, claim in claims.items() if claim != observed.incarnations[key]}
     live = witness.not_gone(observed, now)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
@@ -81,7 +90,7 @@ def settle(observed: Observed, now: float) -> Facts:
         runs=tuple(runs),
         attempts=tuple(attempts),
         ledgers=ledgers,
-        incarnations=tuple(c for key, c in claims.items() if c != observed.incarnations[key]),
+        incarnations=tuple(claim for _, claim in sorted(changed.items())),
         rejections=_rejections(observed),
         released=tuple(
             node for node, claim in observed.drains.items() if claim.expires_at <= now or claim.instance not in live
@@ -208,11 +217,13 @@ def newest(report: Report) -> Receipt | None:
 
 def _started(run: Run, attempt: Attempt, report: Report) -> Run:
     """Books, at an attempt's start, the steps that it has to do again."""
+    if attempt.started_at is not None:
+        return run
     ended = report.ended if report.ended and report.ended.attempt == attempt.number else None
     here = report.run == run.run and report.attempt == attempt.number
     started_at = report.started_at if here else ended.started_at if ended else None
     from_step = report.from_step if here else ended.from_step if ended else None
-    if attempt.started_at is not None or started_at is None:
+    if started_at is None:
         return run
     reached = run.reached
     again = max(0, reached.step - (from_step or 0)) if reached else 0
@@ -327,14 +338,7 @@ def _seen_state(attempt: Attempt, seen: _Seen) -> RunState:
         return RunState.INTERRUPTED
     if report is None or (report.run, report.attempt) != (attempt.run, attempt.number):
         return RunState.STARTING
-    return {
-        Phase.IDLE: RunState.STARTING,
-        Phase.RESTORING: RunState.STARTING,
-        Phase.TRAINING: RunState.TRAINING,
-        Phase.SAVING: RunState.CHECKPOINTING,
-        Phase.SHIPPING: RunState.CHECKPOINTING,
-        Phase.HOOKS: RunState.STARTING,
-    }[report.phase]
+    return _STATE_IN[report.phase]
 
 
 def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterator[Incarnation]:
@@ -343,7 +347,9 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
         claim = observed.incarnations.get((machine.node, machine.incarnation))
         if claim is None:
             continue
-        known = _replace(claim, instance=machine.id, worn=claim.worn or dict(machine.worn))
+        known = claim
+        if claim.instance != machine.id or (machine.worn and not claim.worn):
+            known = _replace(claim, instance=machine.id, worn=claim.worn or dict(machine.worn))
         if machine.state is InstanceState.TERMINATED and None in (claim.ended_at, claim.cause):
             known = _replace(known, ended_at=claim.ended_at or machine.ended_at or now, cause=machine.cause)
         if known != claim:

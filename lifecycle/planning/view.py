@@ -47,6 +47,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: NodeName
+    node: str
+    """Its name as it is written."""
     now: float
     generation: int
     source: str
@@ -88,10 +90,6 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
 
     @property
-    def node(self) -> str:
-        return str(self.name)
-
-    @property
     def rank(self) -> int | None:
         """Its place in its gang."""
         return [each.node for each in self.gang].index(self.node) if self.gang else None
@@ -110,10 +108,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     def attempt(self) -> Attempt | None:
         """The newest attempt of the run, as the machine in place has it, when it was given to that one."""
         attempt = self.run.attempt if self.run else None
-        rank = gangs.member(attempt, self.node) if attempt else None
-        if attempt and rank and self.machine and rank.incarnation == self.machine.incarnation:
-            return gangs.alone(attempt, rank)
-        return None
+        if attempt is None or self.machine is None:
+            return None
+        return gangs.given_to(attempt, self.node, self.machine.incarnation)
 
     def open_on(self, stray: Machine) -> bool:
         """Whether its run's attempt was given to this second machine, and nobody saw it end."""
@@ -228,6 +225,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: No
     idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
+        node=node,
         now=now,
         generation=observed.record.generation if observed.record else 0,
         source=observed.record.source if observed.record else "",
@@ -354,7 +352,7 @@ def _wanted(
         return allowed
     replace = msgspec.structs.replace
     if allowed.reason in _PASSING:
-        allowed = replace(allowed, present=True, powered=True, reason=None, run=None)
+        allowed = placement.brought_back(allowed)
     if hold is not None and hold.kind is HoldKind.TERMINATE:
         return replace(allowed, present=False, reason=StopReason.MANUAL)
     if hold is not None and hold.kind in holds.RETURNING:

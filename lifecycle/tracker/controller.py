@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ from lifecycle.model.tidings import Told
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard, Row, Table
 from lifecycle.tracker import rows
+from lifecycle.tracker.readings import Readings
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -52,31 +53,6 @@ _CORE = (
 )
 
 
-class Readings:
-    """Rows read before: one that has not changed is not decoded again."""
-
-    def __init__(self) -> None:
-        self._read: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
-
-    def each(self, found: Iterable[Row], kind: type[R]) -> dict[str, R]:
-        return {row.name: self.read(row, kind) for row in found}
-
-    def read(self, row: Row, kind: type[R]) -> R:
-        key = (kind, row.name, row.writer)
-        known = self._read.get(key)
-        if known is None or known[0] != row.body:
-            known = self._read[key] = (row.body, _read(row, kind))
-        record: R = known[1]
-        return record
-
-    def reports(self, found: Iterable[Row]) -> Iterator[Report]:
-        """Those that speak of the machine that wrote them: none is heard for another."""
-        for row in found:
-            report = self.read(row, Report)
-            if row.writer in ("", report.instance):
-                yield report
-
-
 def _read(row: Row, kind: type[R]) -> R:
     """Raises StateUnusable for what another version wrote: nothing follows from half of it."""
     try:
@@ -92,7 +68,7 @@ class ControllerTracker:
     """Reads and writes a fleet's records. Writes of a tick raise LostLease when it was overtaken."""
 
     def __init__(self, table: Table) -> None:
-        self._table, self._readings = table, Readings()
+        self._table, self._readings = table, Readings(_read)
 
     def fleets(self) -> Sequence[str]:
         return self._table.fleets()
@@ -101,7 +77,7 @@ class ControllerTracker:
         """Everything a tick needs but the provider's list, the creation claims and the receipts."""
         found, each = self._table.scan(fleet, _CORE), self._readings.each
         spec = each(found[rows.SPEC], SpecRecord)
-        reports = tuple(self._readings.reports(found[rows.REPORT]))
+        reports = tuple(self._reports(found[rows.REPORT]))
         quotes = each(found[rows.QUOTES], Quotes).get(fleet, Quotes())
         return Observed(
             fleet=fleet,
@@ -123,9 +99,16 @@ class ControllerTracker:
             last_tick=each(found[rows.TICK], Tick).get(fleet),
         )
 
+    def _reports(self, found: Iterable[Row]) -> Iterator[Report]:
+        """Those that speak of the machine that wrote them: none is heard for another."""
+        for row in found:
+            report = self._readings.read(row, Report)
+            if row.writer in ("", report.instance):
+                yield report
+
     def spec(self, fleet: str) -> SpecRecord | None:
         row = self._table.get(fleet, rows.SPEC, fleet)
-        return _read(row, SpecRecord) if row else None
+        return self._readings.read(row, SpecRecord) if row else None
 
     def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
         names = {rows.incarnation_name(node, number) for node, number in wanted}

@@ -17,6 +17,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.ports.tracker import Table
 from lifecycle.tracker import rows
+from lifecycle.tracker.readings import Readings
 
 _AS_MANY_AS_THERE_ARE = 100_000
 
@@ -27,14 +28,15 @@ class NodeTracker:
     def __init__(self, table: Table, node: str) -> None:
         self._table, self._node = table, node
         self._fleet = NodeName.parse(node).fleet
+        self._readings = Readings(lambda row, kind: decode(row.body, kind))
 
     def order(self) -> Order | None:
         row = self._table.get(self._fleet, rows.ORDER, self._node)
-        return decode(row.body, Order) if row else None
+        return self._readings.read(row, Order) if row else None
 
     def drain(self) -> DrainClaim | None:
         row = self._table.get(self._fleet, rows.DRAIN, self._node)
-        return decode(row.body, DrainClaim) if row else None
+        return self._readings.read(row, DrainClaim) if row else None
 
     def peers(self, nodes: Sequence[str]) -> tuple[Report, ...]:
         """The last words about these nodes of its own pool, as far as they can be seen yet; its own is left out."""

@@ -68,8 +68,9 @@ class MemoryTable:
         return found[-1] if found else None
 
     def get_many(self, fleet: str, kind: str, names: Collection[str]) -> Sequence[Row]:
-        found = (self.get(fleet, kind, name) for name in names)
-        return [row for row in found if row is not None]
+        shelf = self._storage.shelves[fleet, kind]
+        found = (self._rows_of(shelf, name) for name in names)
+        return [rows[-1] for rows in found if rows]
 
     def scan(self, fleet: str, kinds: Collection[str]) -> Mapping[str, Sequence[Row]]:
         return {kind: list(self._shelf_rows(fleet, kind)) for kind in kinds}
@@ -150,10 +151,8 @@ class MemoryTable:
     def _shelf_rows(self, fleet: str, kind: str) -> Iterator[Row]:
         shelf = self._storage.shelves[fleet, kind]
         if kind not in NODE_KINDS:
-            yield from (shelf.cells[name][""].row for name in shelf.names)
-            return
-        for name in shelf.names:
-            yield from self._rows_of(shelf, name)
+            return (shelf.cells[name][""].row for name in shelf.names)
+        return (row for name in shelf.names for row in self._rows_of(shelf, name))
 
     def _rows_of(self, shelf: _Shelf, name: str) -> list[Row]:
         """What this handle sees under one name: of several machines the latest last."""

@@ -111,7 +111,7 @@ class ControllerTracker:
         return self._readings.read(row, SpecRecord) if row else None
 
     def incarnations(self, fleet: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Incarnation]:
-        names = {rows.incarnation_name(node, number) for node, number in wanted}
+        names = sorted({rows.incarnation_name(node, number) for node, number in wanted})
         found = self._readings.each(self._table.get_many(fleet, rows.INCARNATION, names), Incarnation).values()
         return {(each.node, each.number): each for each in found}
 

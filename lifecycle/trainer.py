@@ -3,6 +3,7 @@
     from lifecycle import trainer
 
     start = load(trainer.resume_from())
+    trainer.progress(start, total=steps)    # optional
     for step in range(start + 1, steps + 1):
         train_one_step()
         stop = trainer.should_stop(step)
@@ -30,6 +31,7 @@ _PROGRESS_EVERY = 0.01
 _answered: str | None = None
 _progress_at = 0.0
 _registered: str | None = None
+_total: int | None = None
 
 
 def resume_from() -> str | None:
@@ -61,6 +63,13 @@ def saved(step: int) -> None:
     _progress(step, always=True)
 
 
+def progress(step: int, total: int | None = None) -> None:
+    """Says how far training is and, when it is known, the step it ends at: then people see how long it takes."""
+    global _total
+    _total = _total if total is None else total
+    _progress(step, always=total is not None)
+
+
 def done(result: Any = None) -> None:
     """Training has finished; `result` (a little JSON) is recorded with the run."""
     _write("result.json", result)
@@ -81,7 +90,7 @@ def _progress(step: int, *, always: bool = False) -> None:
     now = time.monotonic()
     if always or now - _progress_at >= _PROGRESS_EVERY:
         _progress_at = now
-        _write("progress.json", {"step": step})
+        _write("progress.json", {"step": step} if _total is None else {"step": step, "total": _total})
 
 
 def _request() -> dict[str, Any] | None:

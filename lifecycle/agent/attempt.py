@@ -64,6 +64,12 @@ class AttemptKeeper:
         """Bytes of the checkpoint on its way; None when none is."""
         return self._courier.moved if isinstance(self._courier.current, Ship) else None
 
+    @property
+    def total(self) -> int | None:
+        """The step that the attempt under way ends at, by the trainer's word."""
+        assignment = self._state.assignment
+        return self._trainer.total(assignment.run) if assignment else None
+
     # ---- beginning -------------------------------------------------------------------------------
 
     def accept(self, assignment: Assignment, now: float) -> None:

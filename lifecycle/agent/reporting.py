@@ -109,4 +109,4 @@ class Reporter:
 
 
 def _core(report: Report) -> Report:
-    return msgspec.structs.replace(report, sequence=0, at=0.0, step=None, shipping=None, use=None)
+    return msgspec.structs.replace(report, sequence=0, at=0.0, step=None, total=None, shipping=None, use=None)

@@ -54,10 +54,17 @@ class RunDirectory:
 
     def progress(self) -> int | None:
         """The step the trainer says it has finished; None when it says nothing sensible."""
+        return self._progress("step")
+
+    def total(self) -> int | None:
+        """The step the trainer says it ends at; None when it does not say."""
+        return self._progress("total")
+
+    def _progress(self, what: str) -> int | None:
         said = self._read(PROGRESS)
-        step = said.get("step") if isinstance(said, dict) else None
-        sensible = isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 10**MAX_DIGITS
-        return step if sensible else None
+        number = said.get(what) if isinstance(said, dict) else None
+        sensible = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 10**MAX_DIGITS
+        return number if sensible else None
 
     def result(self) -> tuple[bool, Any]:
         """Whether there is a result file, and what it says (None when large or not JSON)."""

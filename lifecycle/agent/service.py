@@ -296,6 +296,7 @@ class Agent:
             from_step=state.from_step if assignment else None,
             started_at=state.started_at if assignment else None,
             step=keeper.step if assignment else None,
+            total=keeper.total,
             saving=state.ask.demand.request if state.ask else None,
             answered=state.answered,
             shipping=keeper.shipping,

@@ -104,6 +104,9 @@ class Supervisor:
     def progress(self, run: str) -> int | None:
         return self._run(run).progress()
 
+    def total(self, run: str) -> int | None:
+        return self._run(run).total()
+
     def result(self, run: str) -> tuple[bool, Any]:
         return self._run(run).result()
 

@@ -371,6 +371,8 @@ class Report(Record, frozen=True, kw_only=True):
     from_step: int | None = None
     started_at: float | None = None
     step: int | None = None
+    total: int | None = None
+    """The step that its training ends at, by the trainer's own word."""
     saving: str | None = None
     """The id of the ask in flight."""
     answered: tuple[str, ...] = ()

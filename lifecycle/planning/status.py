@@ -13,7 +13,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import behind, budget, contest, holds, proving, shared, staleness
+from lifecycle.planning import behind, budget, contest, holds, progress, proving, shared, staleness
 from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
@@ -24,6 +24,11 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     attempt: int
     step: int | None
+    total: int | None = None
+    """The step it ends at, by the trainer's own word."""
+    steps_per_second: float | None = None
+    """Over the last minutes, while it is watched: a single look knows none."""
+    seconds_left: float | None = None
     lost_steps: int
     rank: int | None
     """This node's place in its gang; None: the run is this node's alone."""
@@ -48,6 +53,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None
     run: RunStatus | None
     checkpoint: CheckpointStatus | None
+    max_lost_work_seconds: float | None = None
+    notice: progress.NoticeStatus | None = None
     conditions: tuple[Condition, ...]
 
 
@@ -81,12 +88,15 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeStatus, ...]
 
 
-def fleet_status(observed: Observed, plan: Plan, now: float) -> FleetStatus:
-    """The status of one fleet. `plan` is what a tick would do now."""
+def fleet_status(
+    observed: Observed, plan: Plan, now: float, paces: progress.Paces = progress.NONE_YET
+) -> FleetStatus:
+    """The status of one fleet. `plan` is what a tick would do now; `paces` what earlier looks saw."""
     spec = observed.record.spec if observed.record else None
     leaving = observed.record is None or observed.record.destroying
     said = _said_of_nodes(plan, now)
-    nodes = tuple(_node(view, observed, said, now) for view in views(None if leaving else spec, observed, now))
+    seen = views(None if leaving else spec, observed, now)
+    nodes = tuple(_node(view, observed, said, now, paces) for view in seen)
     accounts = budget.accounts(None if leaving else spec, observed, now)
     declared = {str(name) for name in spec.nodes()} if spec and not leaving else set()
     shown = tuple(node for node in nodes if node.instance is not None or node.node in declared)
@@ -141,7 +151,7 @@ def _of_the_fleet(observed: Observed, plan: Plan, now: float) -> Iterator[Condit
         yield _condition("Reconciled", Status.UNKNOWN, "NotLookedAt", note, since)
 
 
-def _node(view: NodeView, observed: Observed, said: _Said, now: float) -> NodeStatus:
+def _node(view: NodeView, observed: Observed, said: _Said, now: float, paces: progress.Paces) -> NodeStatus:
     machine = view.machine
     placed = machine or view.wanted
     return NodeStatus(
@@ -152,8 +162,10 @@ def _node(view: NodeView, observed: Observed, said: _Said, now: float) -> NodeSt
         state=_state(view),
         incarnation=machine.incarnation if machine else view.stored.incarnation if view.stored else 0,
         instance=machine.id if machine else None,
-        run=_run(view),
+        run=_run(view, paces),
         checkpoint=_checkpoint(view, observed, now),
+        max_lost_work_seconds=_max_lost_work(view),
+        notice=progress.notice(view.report, now),
         conditions=_conditions(view, observed, said, now),
     )
 
@@ -169,17 +181,26 @@ def _state(view: NodeView) -> str:
     return InstanceState.STOPPED if stopped else InstanceState.TERMINATED
 
 
-def _run(view: NodeView) -> RunStatus | None:
+def _max_lost_work(view: NodeView) -> float | None:
+    asked = view.pool.checkpoint.max_lost_work if view.pool else None
+    return float(asked) if asked else None
+
+
+def _run(view: NodeView, paces: progress.Paces) -> RunStatus | None:
     if view.run_id is None:
         return None
     run, report = view.run, view.report
     attempt = run.attempt if run else None
     live = report is not None and attempt is not None and report.attempt == attempt.number
+    said = report if live else None
     return RunStatus(
         id=view.run_id,
         state=run.state if run else RunState.WAITING,
         attempt=attempt.number if attempt else 0,
-        step=report.step if report and live else attempt.to_step if attempt else None,
+        step=said.step if said else attempt.to_step if attempt else None,
+        total=said.total if said else None,
+        steps_per_second=progress.rate(paces, said, view.now),
+        seconds_left=progress.seconds_to_end(paces, said, view.now),
         lost_steps=sum(run.lost.values()) if run else 0,
         rank=view.rank,
         ranks=len(view.gang) or None,
@@ -290,10 +311,10 @@ def _condition(kind: str, status: Status, reason: str, message: str, since: floa
 _WORST = (RunState.FAILED, RunState.INTERRUPTED, RunState.CHECKPOINTING, RunState.STARTING, RunState.WAITING)
 
 
-def _badness(node: NodeStatus) -> tuple[int, int]:
-    """Nodes with conditions first, then by their run's state; the rest keeps its order."""
+def _badness(node: NodeStatus) -> tuple[bool, bool, int]:
+    """Nodes under notice first, then with conditions, then by their run's state; the rest keeps its order."""
     state = node.run.state if node.run else ""
-    return (0 if node.conditions else 1, _by_badness((state, 0))[0])
+    return (node.notice is None, not node.conditions, _by_badness((state, 0))[0])
 
 
 def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now: float) -> str:
@@ -308,6 +329,8 @@ def _sentence(observed: Observed, nodes: tuple[NodeStatus, ...], plan: Plan, now
     suspended = observed.suspended(now)
     if suspended is not None:
         parts.insert(0, f"suspended by {suspended.by} ({suspended.reason})")
+    if notices := progress.noticed(node.notice for node in nodes):
+        parts.insert(0, notices)
     if plan.refusals:
         parts.append(f"{len(plan.refusals)} refused")
     return "; ".join(parts)

@@ -99,6 +99,10 @@ class Trainer(Protocol):
 
     def progress(self, run: str) -> int | None: ...
 
+    def total(self, run: str) -> int | None:
+        """The step that training ends at; None where the trainer does not say."""
+        ...
+
     def result(self, run: str) -> tuple[bool, Any]:
         """Whether the trainer left its result file, and what it says."""
         ...

@@ -184,6 +184,7 @@ def main() -> int:
     resume = trainer.resume_from()
     done = load(resume, model) if resume else 0
     address = (args.address or os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    trainer.progress(done, args.steps)
     print(f"rank {rank} of {count}: from step {done} to {args.steps}, rank 0 at {address}", flush=True)
     try:
         finished = train(args, Group(rank, count, address), model, done)

@@ -101,6 +101,7 @@ def main() -> int:
     directory = Path(os.environ.get("STEADY_CHECKPOINT_DIR", "checkpoints"))
     resume = trainer.resume_from()
     done = load(resume, model, rng) if resume else 0
+    trainer.progress(done, args.steps)
     print(f"training from step {done} to {args.steps}, seed {args.seed}", flush=True)
     for step in range(done + 1, args.steps + 1):
         began = time.monotonic()

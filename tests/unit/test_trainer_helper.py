@@ -15,7 +15,7 @@ from lifecycle import trainer
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that has not used the helper yet, outside of the agent."""
-    for name, value in {"_answered": None, "_progress_at": 0.0, "_registered": None}.items():
+    for name, value in {"_answered": None, "_progress_at": 0.0, "_registered": None, "_total": None}.items():
         monkeypatch.setattr(trainer, name, value)
     for name in ("STEADY_RUN_DIR", "STEADY_RESUME_FROM"):
         monkeypatch.delenv(name, raising=False)
@@ -139,6 +139,13 @@ def test_every_question_says_how_far_it_is(run: Path) -> None:
     assert said(run, "progress.json") == {"step": 7}
     trainer.should_save(8)
     assert said(run, "progress.json") == {"step": 8}
+
+
+def test_where_training_ends_is_said_once_and_kept(run: Path) -> None:
+    trainer.progress(0, total=20)
+    assert said(run, "progress.json") == {"step": 0, "total": 20}
+    trainer.saved(7)
+    assert said(run, "progress.json") == {"step": 7, "total": 20}
 
 
 def test_progress_is_not_written_more_often_than_it_is_worth(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -320,6 +320,10 @@ class SimulatedTrainer:
         process = self.processes.get(run)
         return process.step_at(self._timeline.monotonic()) if process else None
 
+    def total(self, run: str) -> int | None:  # noqa: ARG002
+        """It does not say."""
+        return None
+
     def result(self, run: str) -> tuple[bool, Any]:
         process = self.processes.get(run)
         return (True, process.result) if process and process.result is not None else (False, None)

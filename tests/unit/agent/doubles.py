@@ -118,6 +118,7 @@ class ScriptedTrainer:
         self._process: ProcessState | None = None
         self._whose: tuple[str, int] | None = None
         self._progress: int | None = None
+        self.says_total: int | None = None
         self._result: tuple[bool, Any] = (False, None)
         self._last_words = ""
         self._present: list[LocalCheckpoint] = []
@@ -200,6 +201,9 @@ class ScriptedTrainer:
 
     def progress(self, run: str) -> int | None:
         return self._progress
+
+    def total(self, run: str) -> int | None:
+        return self.says_total
 
     def result(self, run: str) -> tuple[bool, Any]:
         return self._result

@@ -75,7 +75,9 @@ def test_news_are_told_at_once(desk: Desk, change: dict[str, object]) -> None:
     assert (desk.told, desk.wake.count) == ((2, 0.5), 2)
 
 
-@pytest.mark.parametrize("change", [{"step": 999}, {"shipping": 7}, {"sequence": 99}, {"use": Use(cpu=0.5)}])
+@pytest.mark.parametrize(
+    "change", [{"step": 999}, {"total": 999}, {"shipping": 7}, {"sequence": 99}, {"use": Use(cpu=0.5)}]
+)
 def test_steps_bytes_and_use_are_no_news(desk: Desk, change: dict[str, object]) -> None:
     desk.tell()
     desk.tell(a_report(**change), at=0.5)

@@ -131,6 +131,14 @@ def test_progress_is_what_is_sensible_in_the_file(run: RunDirectory, text: str, 
     assert run.progress() == step
 
 
+@pytest.mark.parametrize(
+    ("text", "total"), [('{"step": 1, "total": 20}', 20), ('{"step": 1}', None), ('{"total": "20"}', None)]
+)
+def test_where_it_ends_is_what_is_sensible_in_the_file(run: RunDirectory, text: str, total: int | None) -> None:
+    (run.path / "progress.json").write_text(text)
+    assert run.total() == total
+
+
 def test_without_a_progress_file_there_is_no_progress(run: RunDirectory) -> None:
     assert run.progress() is None
 

@@ -43,6 +43,12 @@ def test_an_order_makes_the_trainer_train(stage: NodeStage) -> None:
     assert (stage.report.phase, stage.report.attempt, stage.report.from_step) == (Phase.TRAINING, 1, 100)
 
 
+def test_a_report_says_where_training_ends_by_the_trainers_word(stage: NodeStage) -> None:
+    stage.trainer.says_total = 200
+    stage.begins()
+    assert stage.report.total == 200
+
+
 def test_a_report_names_the_order_it_has_seen(stage: NodeStage) -> None:
     stage.order()
     stage.order()

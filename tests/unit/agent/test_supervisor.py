@@ -252,11 +252,16 @@ def test_an_ask_is_put_and_withdrawn_in_the_runs_directory(node: Node) -> None:
 
 def test_what_the_trainer_says_is_read_from_the_runs_directory(node: Node) -> None:
     node.supervisor.prepare(node.assignment())
-    (node.run / "progress.json").write_text('{"step": 7}')
+    (node.run / "progress.json").write_text('{"step": 7, "total": 9}')
     (node.run / "result.json").write_text("[1]")
     (node.run / "helper.json").touch()
     read = node.supervisor
-    assert (read.progress(RUN), read.result(RUN), read.helper_present(RUN)) == (7, (True, [1]), True)
+    assert (read.progress(RUN), read.total(RUN), read.result(RUN), read.helper_present(RUN)) == (
+        7,
+        9,
+        (True, [1]),
+        True,
+    )
 
 
 def test_discarded_checkpoints_are_gone(node: Node) -> None:

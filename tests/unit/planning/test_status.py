@@ -11,6 +11,7 @@ from lifecycle.model.holds import HoldKind
 from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, RunState
 from lifecycle.model.world import Observed
+from lifecycle.planning.progress import followed
 from lifecycle.planning.status import CheckpointStatus, FleetStatus, NodeStatus, fleet_status
 from tests.builders import (
     NODE,
@@ -18,6 +19,7 @@ from tests.builders import (
     RUN,
     a_hold,
     a_machine,
+    a_notice,
     a_placement,
     a_receipt,
     a_record,
@@ -219,6 +221,34 @@ def test_equally_good_nodes_keep_their_order() -> None:
 
 def test_the_sentence_counts_the_runs_worst_first() -> None:
     assert shown(beside(RunState.FAILED)).sentence == "1 failed, 1 training"
+
+
+def test_a_node_under_notice_comes_first_and_is_counted_down() -> None:
+    observed = beside(RunState.FAILED)
+    noticed = a_report(notice=a_notice(lead=8))
+    status = shown(but(observed, reports={**observed.reports, NODE: noticed}))
+    assert status.sentence == "1 under notice, 8s left; 1 failed, 1 training"
+    assert [each.node for each in status.nodes] == [NODE, "f/t/1"]
+
+
+def test_the_end_of_a_run_is_what_its_trainer_says() -> None:
+    found = node(training(reports={NODE: a_report(total=200)})).run
+    assert found is not None
+    assert (found.total, found.steps_per_second, found.seconds_left) == (200, None, None)
+
+
+def test_a_watched_run_has_a_rate_and_an_end() -> None:
+    before = training(reports={NODE: a_report(at=NOW - 11, step=110, total=200)})
+    observed = training(reports={NODE: a_report(total=200)})
+    paces = followed(followed({}, before, NOW - 10), observed, NOW)
+    found = fleet_status(observed, planned(observed), NOW, paces).nodes[0].run
+    assert found is not None
+    assert (found.steps_per_second, found.seconds_left) == (2.0, 35.0)
+
+
+def test_what_a_checkpoints_age_is_held_against_is_shown() -> None:
+    spec = a_spec(checkpoint={"max_lost_work": "20m"})
+    assert (node(training(spec)).max_lost_work_seconds, node(training()).max_lost_work_seconds) == (1200.0, None)
 
 
 def test_the_sentence_of_no_nodes_says_so() -> None:

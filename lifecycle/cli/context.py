@@ -34,6 +34,11 @@ class Context:
         return self.output == "json"
 
     @property
+    def streams(self) -> bool:
+        """Records as they come, a line each."""
+        return self.output == "ndjson"
+
+    @property
     def controls(self) -> Controls:
         """Finds who acts on a fleet."""
         from lifecycle.bootstrap.controls import Controls
@@ -68,10 +73,18 @@ class Context:
         body = {"version": 1, **plain(value)}
         click.echo(msgspec.json.format(msgspec.json.encode(body), indent=2).decode())
 
+    def record(self, value: Any) -> None:
+        """One JSON record of a stream on stdout, on a line of its own; it is there when this returns."""
+        import msgspec
+
+        from lifecycle.model.codec import plain
+
+        click.echo(msgspec.json.encode(plain(value)).decode())
+
     @property
     def interactive(self) -> bool:
         """A person watches: a live table and questions make sense."""
-        return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
+        return sys.stdin.isatty() and sys.stderr.isatty() and self.output == "text"
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)

@@ -20,7 +20,7 @@ Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 not authori
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="steady")
-@options_with("markdown")
+@options_with("markdown", "ndjson")
 def steady() -> None:
     """Keep a declared training fleet running, cheap on spot, without losing work."""
 

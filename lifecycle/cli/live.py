@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
 from lifecycle.cli.plans import raise_failed
-from lifecycle.cli.story import Story, line
-from lifecycle.cli.tables import runs_table, status_table
+from lifecycle.cli.story import Story
+from lifecycle.cli.tables import runs_table
+from lifecycle.cli.views import Records, Screen, Told, View, watching_screen
 from lifecycle.control.loop import Ticked, desired
 from lifecycle.planning.ending import Ending, ending, stuck
 from lifecycle.planning.explain import raise_refusals
-from lifecycle.planning.status import fleet_status
+from lifecycle.planning.watching import Sight, after_fault, after_look
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
+    from lifecycle.model.errors import SteadyError
+    from lifecycle.model.journal import Entry
 
 FOREVER = 10 * 365 * 86400.0
-LAST_LINES = 6
 
 
 def watch_to_the_end(context: Context, control: Control, fleet: str) -> int:
     """Ticks until every run has ended. The first Ctrl-C saves and stops all; the second leaves at once."""
     breaker = _Breaker(context, control, fleet)
-    view = _LiveView(context, control) if context.interactive else _PlainView(context, control)
-    with breaker, view:
+    with breaker, _view(context, control) as view:
+        watched = _Watched(context, control, fleet, view)
         ticked = control.controller.until(
             fleet,
             lambda ticked: breaker.paused(ticked) or _over(ticked),
             timeout=FOREVER,
-            seen=view.seen,
+            seen=watched.seen,
+            missed=watched.missed,
             upkeep=True,
             share=True,
             longest_pause=control.pace.waiting,
         )
+        if isinstance(view, Records):
+            view.tell("result", ticked.record.at, **_result(fleet, _ending(ticked)))
     return _report(context, ticked, paused=breaker.pressed)
 
 
@@ -55,7 +59,7 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
         from lifecycle.planning.explain import document
 
         context.document(document(ticked.plan))
-    else:
+    elif not context.streams:
         context.show(runs_table(found, color=context.color))
         context.show(found.sentence)
     if paused:
@@ -65,6 +69,24 @@ def _report(context: Context, ticked: Ticked, *, paused: bool) -> int:
     raise_refusals(ticked.plan)
     raise_failed(found)
     return 0
+
+
+def _result(fleet: str, found: Ending) -> dict[str, Any]:
+    """The last record of the stream."""
+    runs = [
+        {
+            "run": run.run,
+            "state": run.state,
+            "attempts": run.attempt.number if run.attempt else 0,
+            "step": run.attempt.to_step if run.attempt else None,
+            "lost_steps": run.lost,
+            "lost_steps_exact": run.lost_exact,
+            "spared_steps": run.spared,
+            "result": run.result,
+        }
+        for run in found.runs
+    ]
+    return {"fleet": fleet, "runs": runs, "sentence": found.sentence}
 
 
 class _Breaker:
@@ -99,46 +121,27 @@ class _Breaker:
         return self._held and ticked.plan.settled
 
 
-class _PlainView:
-    """Every piece of news as a line on stderr."""
+class _Watched:
+    """What each tick of the fleet saw, and where it goes."""
 
-    def __init__(self, context: Context, control: Control) -> None:
-        self._story = Story(context, control)
-
-    def __enter__(self) -> _PlainView:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to put back."""
+    def __init__(self, context: Context, control: Control, fleet: str, view: View) -> None:
+        self._story, self._clock, self._view = Story(context, control), control.clock, view
+        self._sight = Sight(fleet=fleet)
 
     def seen(self, ticked: Ticked) -> None:
-        self._story.tell(ticked.observed.fleet)
+        self._sight = after_look(self._sight, ticked.observed, ticked.plan, ticked.record.at)
+        self._show(list(self._story.news(self._sight.fleet)))
+
+    def missed(self, error: SteadyError) -> None:
+        self._sight = after_fault(self._sight, error.what)
+        self._show([])
+
+    def _show(self, news: list[Entry]) -> None:
+        self._view.show([self._sight], news, self._clock.now())
 
 
-class _LiveView:
-    """One table that is redrawn, with the last lines of news below."""
-
-    def __init__(self, context: Context, control: Control) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._story = Story(context, control)
-        self._lines: deque[str] = deque(maxlen=LAST_LINES)
-        console = Console(stderr=True, no_color=not context.color)
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> _LiveView:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def seen(self, ticked: Ticked) -> None:
-        from rich.console import Group
-        from rich.text import Text
-
-        self._lines.extend(line(entry) for entry in self._story.news(ticked.observed.fleet))
-        status = fleet_status(ticked.observed, ticked.plan, ticked.record.at)
-        body: list[Any] = [Text(f"{status.fleet}: {status.sentence}"), status_table(status)]
-        self._live.update(Group(*body, *(Text(text, style="dim") for text in self._lines)))
+def _view(context: Context, control: Control) -> View:
+    if context.streams:
+        return Records(context, "run", control.clock.now())
+    drawn = context.interactive and watching_screen(context, talk=True)
+    return Screen(context, talk=True, passing=True) if drawn else Told(context)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lifecycle.cli.context import Context, global_options, pass_context
+from lifecycle.cli.context import Context, global_options, options_with, pass_context
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.controller import Control
+    from lifecycle.model.errors import SteadyError
     from lifecycle.model.journal import Entry
     from lifecycle.planning.history import RunShown
     from lifecycle.planning.status import FleetStatus
@@ -24,10 +25,14 @@ LAST_LINES = 3
 
 @click.command()
 @click.argument("fleet", required=False, metavar="[SPEC|FLEET]")
-@global_options
+@click.option("--watch", "-w", is_flag=True, help="Look again and again, until Ctrl-C (exit code 130).")
+@options_with("ndjson")
 @pass_context
-def status(context: Context, fleet: str | None) -> int:
+def status(context: Context, fleet: str | None, watch: bool) -> int:
     """One sentence, worst first, then a row per node."""
+    _one_form(context, watch=watch)
+    if watch:
+        return _watch(context, fleet)
     shown = [_named(context, fleet)] if fleet else _everyones(context)
     if context.json:
         context.document({"fleets": shown})
@@ -36,6 +41,36 @@ def status(context: Context, fleet: str | None) -> int:
     for each in shown if not context.json else ():
         _print_status(context, each)
     return context.worst
+
+
+def _one_form(context: Context, *, watch: bool) -> None:
+    """Raises WrongUsage for a document that never ends, and for a stream that has one record."""
+    from lifecycle.model.errors import WrongUsage
+
+    if watch and context.json:
+        raise WrongUsage("--watch prints more than one document", fix="-o ndjson: a record a line")
+    if context.streams and not watch:
+        raise WrongUsage("one look is one document", fix="-o json, or --watch for a stream of records")
+
+
+def _watch(context: Context, name: str | None) -> int:
+    """A fleet that is named has to be known; of all, places that cannot be opened are told and left out."""
+    from lifecycle.cli.watching import Lookout, watch
+
+    if name is not None:
+        fleet, control = who_acts(context, name)
+        if _status(control, fleet) is None:
+            raise not_here(fleet)
+        return watch(context, [Lookout(context, control, [fleet])])
+    lookouts = []
+    for place in context.controls.places():
+        with context.going_on(place or str(context.state)):
+            control = context.controls.at(place, read_only=True)
+            if control.tracker.fleets():
+                lookouts.append(Lookout(context, control))
+    if not lookouts:
+        context.say(f"no fleets in {context.state}; `steady apply SPEC` makes one")
+    return watch(context, lookouts) if lookouts else context.worst
 
 
 def _everyones(context: Context) -> list[FleetStatus]:
@@ -50,19 +85,28 @@ def _everyones(context: Context) -> list[FleetStatus]:
 
 
 def _named(context: Context, name: str) -> FleetStatus:
-    from lifecycle.model.errors import SteadyError
+    fleet, control = who_acts(context, name)
+    found = _status(control, fleet)
+    if found is None:
+        raise not_here(fleet)
+    return found
+
+
+def who_acts(context: Context, name: str) -> tuple[str, Control]:
+    """A fleet that is named, or by its spec file, and who looks at it. Raises SteadyError for a faulty spec."""
     from lifecycle.model.ids import NAME
     from lifecycle.specfile import load
 
     if NAME.fullmatch(name) and not Path(name).exists():
-        fleet, control = name, context.controls.of_fleet(name, read_only=True)
-    else:
-        spec = load(Path(name)).spec
-        fleet, control = spec.fleet, context.controls.of_spec(spec, read_only=True)
-    found = _status(control, fleet)
-    if found is None:
-        raise SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets; see --state")
-    return found
+        return name, context.controls.of_fleet(name, read_only=True)
+    spec = load(Path(name)).spec
+    return spec.fleet, context.controls.of_spec(spec, read_only=True)
+
+
+def not_here(fleet: str) -> SteadyError:
+    from lifecycle.model.errors import SteadyError
+
+    return SteadyError(f"no fleet {fleet!r} is applied here", fix="steady status lists the fleets; see --state")
 
 
 def _status(control: Control, fleet: str) -> FleetStatus | None:

@@ -177,7 +177,7 @@ def _agreed(context: Context, yes: bool) -> bool:
 @TAKE_OVER
 @ROLLBACK
 @ACCEPT_UNPROVEN
-@global_options
+@options_with("ndjson")
 @pass_context
 def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
     """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
@@ -214,7 +214,7 @@ def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
     envvar="STEADY_NOTIFY",
     help="Tell https://... or sns:arn:... what is worth waking a person for (env STEADY_NOTIFY, by blanks).",
 )
-@global_options
+@options_with("ndjson")
 @pass_context
 def reconcile(
     context: Context,
@@ -236,6 +236,10 @@ def reconcile(
         raise WrongUsage("say how often", fix="pass either --once or --every 30s")
     if once and metrics_port is not None:
         raise WrongUsage("one tick serves nobody", fix="pass --metrics-file FILE, or --every 30s")
+    if once and context.streams:
+        raise WrongUsage("one tick is one document", fix="-o json, or --every 30s for a stream of records")
+    if every is not None and context.json:
+        raise WrongUsage("--every prints more than one document", fix="-o ndjson: a record a line")
     found, pause = load_all(specs), seconds(every) if every is not None else None
     notified = Notified(targets)
     measured = Measured(metrics_file, metrics_port)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Story:
-    """Tells each entry of a fleet's journal once, from now on."""
+    """Tells each entry of a fleet's journal once, from now on, or from `since`."""
 
-    def __init__(self, context: Context, control: Control) -> None:
+    def __init__(self, context: Context, control: Control, *, since: float | None = None) -> None:
         self._context, self._control = context, control
         self._place: dict[str, str] = {}
-        self._began = time.time()
+        self._began = time.time() if since is None else since
 
     def tell(self, fleet: str) -> None:
         for entry in self.news(fleet):

@@ -15,7 +15,7 @@ from lifecycle.planning.cost import rate
 from lifecycle.planning.ending import Ending
 from lifecycle.planning.status import FleetStatus, NodeStatus, PoolCost
 
-_STYLES = {
+STYLES = {
     "training": "green",
     "completed": "green",
     "checkpointing": "yellow",
@@ -47,11 +47,11 @@ def _table(*columns: str) -> Table:
 
 def status_table(status: FleetStatus) -> Table:
     """A row per node, worst first."""
-    placed = ("TYPE", "ZONE") if _has_choice(status) else ()
-    table = _table("NODE", "MARKET", *placed, "STATE", "RUN", "STEP", "CHECKPOINT", "LOST", "CONDITIONS")
+    where = ("TYPE", "ZONE") if placed(status) else ()
+    table = _table("NODE", "MARKET", *where, "STATE", "RUN", "STEP", "CHECKPOINT", "LOST", "CONDITIONS")
     for node in status.nodes:
-        where = (node.instance_type or "-", node.zone or "-") if placed else ()
-        table.add_row(node.node, node.market, *where, *_node_row(node))
+        of_machine = (node.instance_type or "-", node.zone or "-") if where else ()
+        table.add_row(node.node, node.market, *of_machine, *_node_row(node))
     return table
 
 
@@ -64,8 +64,8 @@ def cost_line(cost: PoolCost) -> str:
     return f"cost of {cost.pool}: {spent} so far, {rate(cost.per_hour)}{limit}{age}"
 
 
-def _has_choice(status: FleetStatus) -> bool:
-    """On this computer all machines are of one type, in one place."""
+def placed(status: FleetStatus) -> bool:
+    """Whether its machines differ in type and place: on this computer they do not."""
     return status.provider not in ("local", "")
 
 
@@ -83,7 +83,7 @@ def _node_row(node: NodeStatus) -> tuple[str, ...]:
 
 
 def _styled(state: str) -> str:
-    style = _STYLES.get(state)
+    style = STYLES.get(state)
     return f"[{style}]{state}[/{style}]" if style else state
 
 

@@ -9,15 +9,19 @@ from lifecycle.cli.context import Context
 from lifecycle.cli.measured import Measured
 from lifecycle.cli.notified import Notified
 from lifecycle.cli.story import Story
+from lifecycle.cli.views import Records
 from lifecycle.model.errors import LeaseHeld, LostLease, SteadyError, WrongUsage
 from lifecycle.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lifecycle.bootstrap.controller import Control
     from lifecycle.control.loop import Ticked
     from lifecycle.specfile import SpecFile
+
+    Teller = Callable[[str, Ticked | SteadyError], None]
+    """What is told of a fleet's tick, or of the fault in its place."""
 
 
 AT_THE_END, IN_A_LOOP = 15.0, 2.0
@@ -42,10 +46,11 @@ def reconcile_every(
 ) -> int:
     """Ticks for ever, at least every `every` seconds, sooner when there is something to do."""
     control = _only_one(context, specs)
-    story, plans = Story(context, control), {}
+    plans: dict[str, Plan] = {}
+    tell = _records(context, control) if context.streams else _lines(context, Story(context, control))
     while True:
         for spec in specs:
-            ticked = _tick_on(context, control, spec.spec.fleet, story, measured)
+            ticked = _tick_on(control, spec.spec.fleet, tell, measured)
             plans[spec.spec.fleet] = ticked.plan if ticked else Plan(fleet=spec.spec.fleet, generation=0)
             if ticked:
                 notified.of(context, control, ticked, wait=IN_A_LOOP)
@@ -63,19 +68,44 @@ def _only_one(context: Context, specs: Sequence[SpecFile]) -> Control:
     return controls[0]
 
 
-def _tick_on(context: Context, control: Control, fleet: str, story: Story, measured: Measured) -> Ticked | None:
+def _tick_on(control: Control, fleet: str, tell: Teller, measured: Measured) -> Ticked | None:
     """One tick of a loop that has to outlive every fault but its own: the next tick looks again."""
     try:
         ticked = measured.tick(control, fleet)
-        story.tell(fleet)
+        tell(fleet, ticked)
     except (LeaseHeld, LostLease):
         return None
     except SteadyError as error:
-        context.say(f"error: {fleet}: {error.what}")
+        tell(fleet, error)
         return None
-    for failure in ticked.record.errors:
-        context.say(f"error: {failure}")
     return ticked
+
+
+def _lines(context: Context, story: Story) -> Teller:
+    """Talk for people: the news, and what went wrong."""
+
+    def tell(fleet: str, found: Ticked | SteadyError) -> None:
+        if isinstance(found, SteadyError):
+            context.say(f"error: {fleet}: {found.what}")
+            return
+        story.tell(fleet)
+        for failure in found.record.errors:
+            context.say(f"error: {failure}")
+
+    return tell
+
+
+def _records(context: Context, control: Control) -> Teller:
+    """A stream for programs: a record a tick, after the news that came before it."""
+    records, story = Records(context, "reconcile", control.clock.now()), Story(context, control)
+
+    def tell(fleet: str, found: Ticked | SteadyError) -> None:
+        failed = isinstance(found, SteadyError)
+        records.show([], () if failed else list(story.news(fleet)), control.clock.now())
+        summary = _unticked(fleet, found.what) if isinstance(found, SteadyError) else _summary(found)
+        records.tell("tick", control.clock.now(), **summary)
+
+    return tell
 
 
 def _soonest(plans: Mapping[str, Plan]) -> Plan:

@@ -180,6 +180,7 @@ class Controller:
         *,
         timeout: float,
         seen: Callable[[Ticked], None] = lambda _: None,
+        missed: Callable[[SteadyError], None] = lambda _: None,
         upkeep: bool = False,
         share: bool = False,
         longest_pause: float | None = None,
@@ -198,6 +199,7 @@ class Controller:
                 if self._clock.monotonic() >= deadline or (blind and ticked is None):
                     raise
                 if blind:
+                    missed(error)
                     self._wake.wait(self._pace.waiting)
                 continue  # overtaken, or blind for a moment: the next tick plans anew
             seen(ticked)

@@ -2,75 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import re
-import select
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.stage import Stage, undisturbed, wait_until
+from tests.e2e.terminal import Terminal
 
 LONG = {"hyperparameters": {"steps": 100_000, "seed": 7}}
 CTRL_C = b"\x03"
-
-
-class Terminal:
-    """A command on a terminal of its own, and what it has shown so far."""
-
-    def __init__(self, command: list[str], folder: os.PathLike[str]) -> None:
-        self._ours, theirs = pty.openpty()
-        env = {**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "50"}
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=env, preexec_fn=_own_terminal
-        )
-        os.close(theirs)
-        self._seen = b""
-
-    def type(self, keys: bytes) -> None:
-        os.write(self._ours, keys)
-
-    def shows(self, pattern: str) -> bool:
-        """Whether the pattern was ever on the screen."""
-        self._read()
-        return re.search(pattern, self.text) is not None
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._seen.decode(errors="replace"))
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            while select.select([self._ours], [], [], 0.02)[0]:
-                self._seen += os.read(self._ours, 65536)
-
-    def ends(self, within: float = 60.0) -> int:
-        deadline = time.monotonic() + within
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self._read()
-        self._read()
-        assert self.process.returncode is not None, self.text
-        return self.process.returncode
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        os.close(self._ours)
-
-
-def _own_terminal() -> None:
-    """A session with the terminal as its own, so that Ctrl-C is a signal as for a person."""
-    import fcntl
-    import termios
-
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from tests.doubles.aws import AwsDouble
 from tests.e2e.cloud_stage import CloudStage
 from tests.e2e.stage import Stage
+from tests.e2e.terminal import Terminals
 
 
 @pytest.fixture
@@ -17,6 +18,13 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     built = Stage(tmp_path)
     yield built
     built.close()
+
+
+@pytest.fixture
+def terminals(stage: Stage) -> Iterator[Terminals]:
+    opened = Terminals(stage)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import time
 
 import pyte
 
+from tests.e2e.stage import Stage
+
 
 class Terminal:
     """A command on a terminal of its own, and what it has shown so far."""
@@ -49,7 +51,7 @@ class Terminal:
 
     def has(self, pattern: str) -> bool:
         """Whether the pattern is on the screen now."""
-        return re.search(pattern, "\n".join(self.screen)) is not None
+        return re.search(pattern, "\n".join(self.screen), re.MULTILINE) is not None
 
     @property
     def colours(self) -> set[str]:
@@ -82,6 +84,24 @@ class Terminal:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         os.close(self._ours)
+
+
+class Terminals:
+    """Those of one stage: what is open at its end is closed."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._opened: list[Terminal] = []
+
+    def open(self, *arguments: str, columns: int = 160, lines: int = 50, **env: str) -> Terminal:
+        """Types this `steady` command on a new terminal."""
+        command, folder = self._stage.command(*arguments), self._stage.folder
+        self._opened.append(Terminal(command, folder, columns=columns, lines=lines, **env))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        for terminal in self._opened:
+            terminal.close()
 
 
 def _resize(terminal: int, columns: int, lines: int) -> None:

@@ -21,6 +21,8 @@ BAR, GAP, INDENT = 16, 2, 2
 NEWS_SHARE = 4
 """The news get one in so many lines."""
 
+_GOING = ("training", "checkpointing")
+
 WARNING, ALARM, QUIET = "bold yellow", "bold red", "dim"
 
 
@@ -170,16 +172,16 @@ def _step(run: RunStatus | None) -> str:
 
 def _saves(node: NodeStatus) -> list[Text]:
     run = node.run
-    if run is None or not run.attempt:
+    if run is None:
         return [Text(), Text()]
     lost = Text(f"lost {run.lost_steps}" if run.lost_steps else "")
+    if node.checkpoint is None:
+        return [Text("nothing saved yet" if run.state in _GOING and run.step is not None else ""), lost]
     return [_saved(node.checkpoint, node.max_lost_work_seconds), lost]
 
 
-def _saved(saved: CheckpointStatus | None, limit: float | None) -> Text:
+def _saved(saved: CheckpointStatus, limit: float | None) -> Text:
     """`saved at 1400, 12s ago (limit 20m)`; what is too old says so, in words too."""
-    if saved is None:
-        return Text("nothing saved yet")
     over = limit is not None and saved.age_seconds > limit
     against = "" if limit is None else f" ({'over' if over else 'limit'} {spoken(limit)})"
     broken = "" if saved.verified else ", not sound"

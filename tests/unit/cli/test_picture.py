@@ -7,6 +7,7 @@ import re
 import pytest
 
 from lifecycle.planning.progress import NoticeStatus
+from lifecycle.planning.status import RunStatus
 from lifecycle.planning.watching import Sight
 from tests.builders import NOW, a_hold
 from tests.unit.cli.seeing import a_condition, a_fleet, a_node, a_sight, drawn, going, saved
@@ -68,6 +69,11 @@ def test_a_checkpoints_age_is_held_against_max_lost_work(age: float, limit: floa
 
 def test_a_run_that_has_saved_nothing_says_so() -> None:
     assert "nothing saved yet" in drawn(a_sight(a_fleet(a_node(checkpoint=None))))[1]
+
+
+@pytest.mark.parametrize("run", [going(state="interrupted"), going(step=None), going(state="waiting", attempt=0)])
+def test_of_a_run_whose_agent_does_not_tell_nothing_is_said_of_saves(run: RunStatus) -> None:
+    assert "saved" not in "".join(drawn(a_sight(a_fleet(a_node(run=run, checkpoint=None)))))
 
 
 def test_a_checkpoint_that_is_not_sound_says_so() -> None:

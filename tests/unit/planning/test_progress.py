@@ -52,6 +52,10 @@ def test_two_reports_make_a_rate() -> None:
     assert rated(told(100, at=0), told(130, at=10)) == 3.0
 
 
+def test_a_report_seen_again_takes_no_rate_away() -> None:
+    assert rated(told(100, at=0), told(130, at=10), told(130, at=10)) == 3.0
+
+
 def test_reports_of_two_attempts_make_no_rate() -> None:
     assert rated(told(100, at=0), told(130, at=10, attempt=2)) is None
 

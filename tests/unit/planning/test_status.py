@@ -37,6 +37,7 @@ from tests.builders import (
     training,
 )
 from tests.gang_builders import GANG, NODES, gang_trains
+from tests.unit.cli.seeing import a_condition
 from tests.unit.planning.reading import planned
 
 
@@ -226,7 +227,8 @@ def test_the_sentence_counts_the_runs_worst_first() -> None:
 def test_a_node_under_notice_comes_first_and_is_counted_down() -> None:
     observed = beside(RunState.FAILED)
     noticed = a_report(notice=a_notice(lead=8))
-    status = shown(but(observed, reports={**observed.reports, NODE: noticed}))
+    ill = but(observed.reports["f/t/1"], conditions=(a_condition(),))
+    status = shown(but(observed, reports={NODE: noticed, "f/t/1": ill}))
     assert status.sentence == "1 under notice, 8s left; 1 failed, 1 training"
     assert [each.node for each in status.nodes] == [NODE, "f/t/1"]
 

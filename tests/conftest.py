@@ -47,6 +47,7 @@ def aws(aws_server: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> AwsDouble:
     moto_api_backend.reset()
     aws_server.calls.clear()
     aws_server.faults.clear()
+    aws_server.also.clear()
     aws_server.ec2.clear()
     for name, value in aws_server.env.items():
         monkeypatch.setenv(name, value)

@@ -8,7 +8,7 @@ import sys
 import click
 
 from lifecycle import __version__
-from lifecycle.cli import local, looking, orders, plans, rehearse, specs
+from lifecycle.cli import doctor, local, looking, orders, plans, rehearse, specs
 from lifecycle.cli.context import from_environment, options_with
 from lifecycle.model.errors import SpecError, SteadyError
 
@@ -30,6 +30,7 @@ for command in (
     *plans.COMMANDS,
     *looking.COMMANDS,
     *orders.COMMANDS,
+    doctor.doctor,
     rehearse.rehearse,
     local.local,
 ):

@@ -33,6 +33,8 @@ CREDENTIALS = {
 }
 
 Start = Callable[..., Any]
+Answer = Callable[[Parameters], tuple[str, str]]
+"""What an operation that moto lacks says to these parameters: content type and body."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Fault:
 
 
 class AwsDouble:
-    """One running server. `calls` counts operations as `service.Operation`."""
+    """One running server. `calls` counts operations as `service.Operation`; `also` answers what moto lacks."""
 
     def __init__(self) -> None:
         self._app = DomainDispatcherApplication(create_backend_app)
@@ -61,6 +63,7 @@ class AwsDouble:
         self.ec2 = Ec2()
         self.faults: list[Fault] = []
         self.calls: Counter[str] = Counter()
+        self.also: dict[str, Answer] = {}
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws-double", daemon=True)
@@ -104,6 +107,8 @@ class AwsDouble:
         refused = self.ec2.refusal(operation, body)
         if refused is not None:
             return _answer(start, environ, *refused)
+        if operation in self.also:
+            return _given(start, *self.also[operation](body))
         with self._one_at_a_time(operation):
             told = start if fault is None or not fault.lose_answer else _nobody
             answered = self._answered(environ, operation, body, told)
@@ -173,6 +178,12 @@ def _parameters(environ: dict[str, Any]) -> dict[str, list[str]]:
     raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(raw)
     return parse_qs(raw.decode())
+
+
+def _given(start: Start, kind: str, body: str) -> list[bytes]:
+    data = body.encode()
+    start("200 OK", [("Content-Type", kind), ("Content-Length", str(len(data)))])
+    return [data]
 
 
 def _answer(start: Start, environ: dict[str, Any], status: int, code: str, message: str) -> list[bytes]:

@@ -6,7 +6,7 @@ and holds the apply up: nothing is made on a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -26,7 +26,8 @@ _GONE = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
 
 def faults(session: Session, spec: FleetSpec) -> tuple[Wrong, ...]:
     """What the spec names and AWS does not have. Raises Unreadable."""
-    return tuple(_faults(session.client("ec2"), spec))
+    ec2 = session.client("ec2")
+    return tuple(wrong for look in LOOKS.values() for wrong in look(ec2, spec))
 
 
 def ground(session: Session, foundation: Foundation) -> None:
@@ -79,22 +80,42 @@ def _astray(foundation: Foundation, what: str) -> SteadyError:
     )
 
 
-def _faults(ec2: Any, spec: FleetSpec) -> Iterator[Wrong]:
+def _placed(ec2: Any, spec: FleetSpec) -> Iterator[Wrong]:
     yield from _named(ec2, "subnet", ("aws", "subnets"), spec.aws.subnets)
     yield from _named(ec2, "security_group", ("aws", "security_groups"), spec.aws.security_groups)
+
+
+def _zoned(ec2: Any, spec: FleetSpec) -> Iterator[Wrong]:
     zones = _zones(ec2)
     for name, pool in spec.pools.items():
-        for path, what in _pool(ec2, pool, zones):
+        for index, zone in enumerate(pool.zones):
+            if zones.get(zone) != "available":
+                said = (
+                    f"is {zones[zone]} now" if zone in zones else f"is no zone here; there are {', '.join(zones)}"
+                )
+                yield ("pools", name, "zones", index), f"{zone!r} {said}"
+
+
+def _booted(ec2: Any, spec: FleetSpec) -> Iterator[Wrong]:
+    for name, pool in spec.pools.items():
+        for path, what in _image(ec2, pool.image or ""):
             yield ("pools", name, *path), what
 
 
-def _pool(ec2: Any, pool: Pool, zones: Mapping[str, str]) -> Iterator[Wrong]:
-    yield from _image(ec2, pool.image or "")
-    for index, zone in enumerate(pool.zones):
-        if zones.get(zone) != "available":
-            said = f"is {zones[zone]} now" if zone in zones else f"is no zone here; there are {', '.join(zones)}"
-            yield ("zones", index), f"{zone!r} {said}"
-    yield from _types(ec2, pool, zones)
+def _offered(ec2: Any, spec: FleetSpec) -> Iterator[Wrong]:
+    zones = _zones(ec2)
+    for name, pool in spec.pools.items():
+        for path, what in _types(ec2, pool, zones):
+            yield ("pools", name, *path), what
+
+
+LOOKS: Mapping[str, Callable[[Any, FleetSpec], Iterator[Wrong]]] = {
+    "subnets and groups": _placed,
+    "zones": _zoned,
+    "image": _booted,
+    "instance types": _offered,
+}
+"""What is looked for of a spec, one by one: each takes a client of EC2 and raises Unreadable."""
 
 
 def _zones(ec2: Any) -> dict[str, str]:

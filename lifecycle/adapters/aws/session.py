@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -82,14 +84,37 @@ class Session:
         """The account id. Raises NotAuthorised when it is not the one expected: nothing was touched."""
         if self._vouched and self._expected is not None:
             return self._with_credentials(self._expected)
-        with answers("STS"):
-            found: str = self._client("sts").get_caller_identity()["Account"]
+        found: str = self.identity()["Account"]
         if self._expected not in (None, found):
             raise NotAuthorised(
                 f"these credentials are of account {found}; the fleet lives in {self._expected}",
                 fix="choose the right profile (AWS_PROFILE), or the right foundation stack",
             )
         return found
+
+    def identity(self) -> dict[str, Any]:
+        """What STS says of these credentials, whichever account they are of. Raises NotAuthorised, Unreadable."""
+        with answers("STS"):
+            found: dict[str, Any] = self._client("sts").get_caller_identity()
+        return found
+
+    def told_at(self) -> float:
+        """The moment of an answer of AWS's by its own clock, also when it refuses us. Raises Unreadable."""
+        with answers("STS"):
+            try:
+                response = self._client("sts").get_caller_identity()
+            except ClientError as error:
+                response = error.response
+        try:
+            return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+        except (KeyError, ValueError):
+            raise Unreadable("AWS's answer has no date", fix="compare `date -u` with another clock") from None
+
+    @property
+    def expires(self) -> float | None:
+        """When the credentials end, in seconds since the epoch; None where botocore is not told."""
+        ends = getattr(self._boto.get_credentials(), "_expiry_time", None)
+        return ends.timestamp() if isinstance(ends, datetime) else None
 
     def _with_credentials(self, account: str) -> str:
         """A client that is made while there are none would be without for ever."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 from functools import cache
 
-from lifecycle.model.errors import SteadyError
+from lifecycle.adapters.pulumi.said import explained
+from lifecycle.model.errors import SteadyError, Unreadable
 
 OLDEST = (3, 259, 0)
 """The version that all this was tried with: delete hooks on `destroy`, targets by pattern with `--refresh`."""
@@ -25,6 +27,25 @@ def pulumi() -> str:
     if version < OLDEST:
         said = ".".join(map(str, version)) or "of no version it would tell"
         raise SteadyError(f"the `pulumi` on PATH ({found}) is {said}: too old", fix=_FIX)
+    return found
+
+
+def version() -> str:
+    """Of the CLI on PATH. Raises SteadyError as `pulumi` does."""
+    return ".".join(map(str, _version(pulumi())))
+
+
+def backend(*, within: float) -> str:
+    """Where the CLI is logged in to. Raises SteadyError when it is nowhere, or says nothing in `within` seconds."""
+    command = [pulumi(), "whoami", "--json", "--non-interactive"]
+    env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=within, env=env, check=False)
+    except (OSError, subprocess.SubprocessError):
+        raise Unreadable(f"no answer in {within:.0f}s to `pulumi whoami`", fix="see to the network") from None
+    if done.returncode:
+        raise explained("of the foundation", done.stderr or done.stdout)
+    found: str = json.loads(done.stdout)["url"]
     return found
 
 

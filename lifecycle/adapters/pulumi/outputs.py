@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from lifecycle.adapters.pulumi.workspace import Workspace
+from lifecycle.adapters.pulumi.workspace import ANSWER, Workspace
 from lifecycle.model.codec import convert
 from lifecycle.model.errors import SteadyError
 from lifecycle.model.foundation import Foundation, stack_of
 
 
-def foundation(region: str) -> Foundation:
-    """The foundation of a region. Raises SteadyError when there is none or it cannot be read."""
+def foundation(region: str, *, within: float = ANSWER) -> Foundation:
+    """The foundation of a region, told within so many seconds. Raises SteadyError when there is none to be read."""
     stack = stack_of(region)
-    with Workspace(stack, region) as work:
+    with Workspace(stack, region, answer=within) as work:
         outputs = work.outputs()
     if not outputs:
         raise SteadyError(

@@ -34,7 +34,7 @@ _LIMIT = 30 * 60.0
 _UNHEARD = 45.0
 """Seconds without a beat that was written down, after which it is ended: before others take it for dead."""
 
-_ANSWER = 300.0
+ANSWER = 300.0
 """Seconds that a command which only looks may take."""
 
 _LAST_WORDS = 60.0
@@ -58,8 +58,8 @@ _HELD = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh"]
 class Workspace:
     """Use it as a context manager. Every method raises SteadyError with what the CLI said, in one line."""
 
-    def __init__(self, stack: str, region: str) -> None:
-        self.stack, self.region, self._cli = stack, region, pulumi()
+    def __init__(self, stack: str, region: str, *, answer: float = ANSWER) -> None:
+        self.stack, self.region, self._cli, self._answer = stack, region, pulumi(), answer
         self.folder = Path(tempfile.mkdtemp(prefix="steady-pulumi-"))
         (self.folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
         (self.folder / f"Pulumi.{stack}.yaml").write_text(f"config:\n  aws:region: {region}\n")
@@ -139,9 +139,9 @@ class Workspace:
         command = [self._cli, *words, "--non-interactive"]
         how: dict[str, Any] = {"cwd": self.folder, "env": self._env(), "capture_output": True, "text": True}
         try:
-            return subprocess.run(command, **how, timeout=_ANSWER, check=False)
+            return subprocess.run(command, **how, timeout=self._answer, check=False)
         except subprocess.TimeoutExpired:
-            said = f"no answer in {_ANSWER:.0f}s to `pulumi {' '.join(words[:2])}`"
+            said = f"no answer in {self._answer:.0f}s to `pulumi {' '.join(words[:2])}`"
             raise explained(self.stack, said) from None
 
     def _checked(self, done: subprocess.CompletedProcess[str]) -> str:

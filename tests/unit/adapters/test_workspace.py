@@ -40,6 +40,6 @@ def test_an_update_that_nobody_hears_of_ends_before_others_take_it_for_dead(
 
 
 def test_a_look_without_an_answer_is_one_line(endless: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "_ANSWER", 0.2)
+    monkeypatch.setattr(endless, "_answer", 0.2)
     with pytest.raises(Unreadable, match="cannot read stack f: no answer in 0s to `pulumi stack export`"):
         endless.export()

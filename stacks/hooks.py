@@ -88,7 +88,7 @@ def hook(
         try:
             await asyncio.to_thread(does, args)
         except SteadyError as refused:
-            raise RuntimeError(f"{refused.what}; {refused.fix}") from None
+            raise RuntimeError(refused.sentence) from None
 
     return pulumi.ResourceHook(name, run, pulumi.ResourceHookOptions(ignore_errors=noting))
 

@@ -42,9 +42,9 @@ async def program() -> dict[str, Any]:
     try:
         return await fleet_of(await _by_hand(name))
     except SpecError as error:
-        raise pulumi.RunError("\n".join([error.what, *map(str, error.faults), error.fix])) from None
+        raise pulumi.RunError("\n".join([error.what, *map(str, error.faults), error.fix, error.more])) from None
     except SteadyError as error:
-        raise pulumi.RunError(f"{error.what}; {error.fix}") from None
+        raise pulumi.RunError(error.sentence) from None
 
 
 async def fleet_of(parts: composed.Parts, nodes: frozenset[str] | None = None) -> dict[str, Any]:
@@ -138,11 +138,14 @@ async def _foundation(region: str) -> Foundation:
         raise SteadyError(
             f"there is no foundation in {region}" if missing else f"{stack} cannot be read: {error}",
             fix=_lay(region),
+            about="foundation",
         ) from None
     try:
         return convert(told["outputs"], Foundation)
     except msgspec.ValidationError as error:
-        raise SteadyError(f"{stack_of(region)} is not up, or not up to date: {error}", fix=_lay(region)) from None
+        raise SteadyError(
+            f"{stack_of(region)} is not up, or not up to date: {error}", fix=_lay(region), about="foundation"
+        ) from None
 
 
 def _lay(region: str) -> str:
@@ -160,5 +163,5 @@ async def _software() -> Path:
         found = Path(given) if given else await asyncio.to_thread(bundle.built)
         bundle.digest_of(found)
     except SteadyError as error:
-        raise pulumi.RunError(f"{error.what}; {error.fix}") from None
+        raise pulumi.RunError(error.sentence) from None
     return found

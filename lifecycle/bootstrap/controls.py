@@ -105,6 +105,7 @@ class Controls:
             raise GuardRefused(
                 f"{fleet} is applied in {before or HERE}; a fleet does not move to {place or HERE}",
                 fix="give this fleet another name, or `steady destroy` it there first",
+                about="wrong region",
             )
 
 
@@ -131,4 +132,5 @@ def packages() -> Iterator[None]:
         raise SteadyError(
             f"provider aws needs a package that is not installed: {missing.name}",
             fix="pip install 'steadyfleet[aws,stacks]'",
+            about="packages",
         ) from None

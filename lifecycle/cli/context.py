@@ -48,12 +48,13 @@ class Context:
     @contextmanager
     def going_on(self, where: str) -> Iterator[None]:
         """A fault inside is told with its fix, and kept for the exit code; what comes after goes on."""
+        from lifecycle.cli.told import in_lines
         from lifecycle.model.errors import SteadyError
 
         try:
             yield
         except SteadyError as error:
-            self.say(f"error: {where}: {error.what}\nfix: {error.fix}")
+            self.say(in_lines(error, f"{where}: "))
             self.worst = max(self.worst, error.exit_code)
 
     def say(self, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifecycle.cli.completion import SPEC_FILES
 from lifecycle.cli.context import Context, global_options, pass_context
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path), required=False)
+@click.argument("spec", type=click.Path(path_type=Path), required=False, shell_complete=SPEC_FILES)
 @global_options
 @pass_context
 def doctor(context: Context, spec: Path | None) -> int:

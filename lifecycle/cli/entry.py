@@ -8,13 +8,15 @@ import sys
 import click
 
 from lifecycle import __version__
-from lifecycle.cli import doctor, local, looking, orders, plans, rehearse, specs
+from lifecycle.cli import completion, doctor, local, looking, orders, plans, rehearse, specs
 from lifecycle.cli.context import from_environment, options_with
+from lifecycle.cli.told import in_lines
 from lifecycle.model.errors import SpecError, SteadyError
 
 EPILOG = """\b
 Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 not authorised;
 4 another writer is at work; 5 partly done; 6 a guard refused; 9 timed out; 64 wrong usage.
+More of each: specs/errors.md#exit-codes
 """
 
 
@@ -30,6 +32,7 @@ for command in (
     *plans.COMMANDS,
     *looking.COMMANDS,
     *orders.COMMANDS,
+    completion.completion,
     doctor.doctor,
     rehearse.rehearse,
     local.local,
@@ -39,6 +42,8 @@ for command in (
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
+    if asked := os.environ.get(completion.VARIABLE):
+        return completion.answered(steady, asked)
     try:
         code = steady.main(argv, prog_name="steady", standalone_mode=False, obj=from_environment())
         return code if isinstance(code, int) else 0
@@ -70,18 +75,19 @@ def _steady(error: SteadyError) -> int:
     if isinstance(error, SpecError):
         for fault in error.faults:
             click.echo(str(fault), err=True)
-    click.echo(f"error: {error.what}\nfix: {error.fix}", err=True)
+    click.echo(in_lines(error), err=True)
     return error.exit_code
 
 
 def _bug(error: Exception) -> int:
     if os.environ.get("STEADY_DEBUG") == "1":
         raise error
-    click.echo(
-        f"error: steady has a bug: {type(error).__name__}: {error}\n"
-        "fix: run it again with STEADY_DEBUG=1 and report what it prints; machines were left as they are",
-        err=True,
+    told = SteadyError(
+        f"steady has a bug: {type(error).__name__}: {error}",
+        fix="run it again with STEADY_DEBUG=1 and report what it prints; machines were left as they are",
+        about="bug",
     )
+    click.echo(in_lines(told), err=True)
     return 1
 
 

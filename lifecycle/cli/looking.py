@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifecycle.cli.completion import ALL, FLEETS_OR_SPECS, NODES
 from lifecycle.cli.context import Context, global_options, options_with, pass_context
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LAST_LINES = 3
 
 
 @click.command()
-@click.argument("fleet", required=False, metavar="[SPEC|FLEET]")
+@click.argument("fleet", required=False, metavar="[SPEC|FLEET]", shell_complete=FLEETS_OR_SPECS)
 @click.option("--watch", "-w", is_flag=True, help="Look again and again, until Ctrl-C (exit code 130).")
 @options_with("ndjson")
 @pass_context
@@ -138,7 +139,7 @@ def _print_status(context: Context, status: FleetStatus) -> None:
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=NODES)
 @click.option("--limit", default=60, show_default=True, help="How many entries to look back.")
 @global_options
 @pass_context
@@ -205,7 +206,7 @@ def _why_now(context: Context, control: Control, fleet: str, node: str) -> None:
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[NODE|RUN|FLEET]")
+@click.argument("name", required=False, metavar="[NODE|RUN|FLEET]", shell_complete=ALL)
 @global_options
 @pass_context
 def history(context: Context, name: str | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifecycle.cli.completion import FLEETS, INSTANCES, NODES
 from lifecycle.cli.context import Context, global_options, pass_context
 from lifecycle.cli.moments import moment
 from lifecycle.cli.moments import reason as reason_said
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from lifecycle.model.ids import NodeName
     from lifecycle.model.world import Machine
 
-NODE = click.argument("node")
-FLEET = click.argument("fleet")
+NODE = click.argument("node", shell_complete=NODES)
+FLEET = click.argument("fleet", shell_complete=FLEETS)
 REASON = click.option("--reason", required=True, callback=reason_said, help="Why; recorded and shown.")
 TIMEOUT = click.option(
     "--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait for the outcome."
@@ -200,7 +201,7 @@ def unsuspend(context: Context, fleet: str) -> int:
 
 
 @click.command("allow-loss")
-@click.argument("instance")
+@click.argument("instance", shell_complete=INSTANCES)
 @REASON
 @global_options
 @pass_context

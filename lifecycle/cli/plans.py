@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifecycle.cli.completion import SPEC_FILES
 from lifecycle.cli.context import Context, global_options, options_with, pass_context
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from lifecycle.planning.ending import Ending
     from lifecycle.specfile import SpecFile
 
-SPEC = click.argument("spec", type=click.Path(path_type=Path))
-SPECS = click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="SPEC...")
+SPEC = click.argument("spec", type=click.Path(path_type=Path), shell_complete=SPEC_FILES)
+SPECS = click.argument(
+    "specs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="SPEC...", shell_complete=SPEC_FILES
+)
 NOTICE_SUMS = "a save under a spot notice"
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 ALLOW_EMPTY = click.option("--allow-empty", is_flag=True, help="A pool may lose all its nodes.")
@@ -191,7 +194,7 @@ def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
 
 
 @click.command()
-@click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("specs", type=click.Path(path_type=Path), nargs=-1, required=True, shell_complete=SPEC_FILES)
 @click.option("--once", is_flag=True, help="One tick per fleet, then exit.")
 @click.option("--every", metavar="DURATION", help="Tick again and again, e.g. 30s.")
 @click.option(

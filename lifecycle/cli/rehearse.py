@@ -107,7 +107,11 @@ def _told(context: Context, node: NodeName, verdict: Verdict) -> int:
         saved = f"saved step {proof.step} ({proof.size or 0:,} bytes) in {measured(proof)}"
         context.show(f"{node}: proven: {saved}; attempt {verdict.attempt} went on from there")
     if not verdict.proven:
-        raise GuardRefused(f"{node}: not proven: {verdict.message}", fix="the trainer's contract: specs/README.md")
+        raise GuardRefused(
+            f"{node}: not proven: {verdict.message}",
+            fix="the trainer's contract: specs/README.md",
+            about="rehearsal",
+        )
     return 0
 
 
@@ -133,6 +137,7 @@ def _may_copy(spec: FleetSpec) -> None:
         raise GuardRefused(
             f"nothing of {spec.fleet} trains now, and a machine for a try would cost money",
             fix="steady apply SPEC, then rehearse on one of its nodes",
+            about="rehearsal",
         )
 
 

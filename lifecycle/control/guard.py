@@ -114,6 +114,7 @@ class LastGuard:
                 f"{standing.node}: whether incarnation {standing.number} was made is not known yet",
                 fix=f"nothing was made now; try again in {spoken(wait)}, or let `steady reconcile SPEC --once` "
                 "take up the machine when it shows",
+                about="making",
             )
 
     def _claim(self, placement: Placement, standing: Incarnation | None, form: str) -> None:
@@ -141,6 +142,7 @@ class LastGuard:
         return GuardRefused(
             f"{placement.node}: incarnation {placement.incarnation} is taken by {what}",
             fix="nothing was made; `steady reconcile SPEC --once` takes it from here",
+            about="incarnation",
         )
 
     # ---- changing --------------------------------------------------------------------------------
@@ -153,6 +155,7 @@ class LastGuard:
             raise GuardRefused(
                 f"{node}: a change of {fields} in place would stop its trainer unsaved",
                 fix="`steady apply SPEC` replaces the machine, saved first",
+                about="in place",
             )
 
     # ---- deleting --------------------------------------------------------------------------------
@@ -201,6 +204,7 @@ class LastGuard:
             raise GuardRefused(
                 f"{name}: {instance} is not deleted: nothing is on record of it here",
                 fix="is `aws:region` the one that this stack was made in? `pulumi config set aws:region ...`",
+                about="other record",
             )
         if report is not None and report.instance == instance:
             heard = self._clock.now() - heard_at(report, observed.quiet.get(instance))
@@ -211,6 +215,7 @@ class LastGuard:
         return GuardRefused(
             f"{name}: {instance} is not deleted: {why}",
             fix="somebody changed its steady: tags: put them back as its other machines wear them, and try again",
+            about="not ours",
         )
 
     def _observe(self, instance: str) -> Observed:
@@ -228,6 +233,7 @@ class LastGuard:
             raise GuardRefused(
                 f"{self._fleet}: the machines cannot be read ({observed.unreadable}): nothing is made or deleted",
                 fix="try again when AWS answers",
+                about="unreadable",
             )
         return observed
 
@@ -261,6 +267,7 @@ class LastGuard:
             f"{view.node}: {instance} is not deleted: {why}",
             fix=f"`steady stop {view.node} --reason ...` saves it first; "
             f"`steady allow-loss {instance} --reason ...` lets it go without, once",
+            about="without_checkpoint: refuse",
         )
 
 

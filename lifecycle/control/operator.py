@@ -127,7 +127,9 @@ class Operator:
             observed = observe(node.fleet, self._compute, self._tracker, now)
             view = next(v for v in views(self._recorded(node.fleet).spec, observed, now) if v.name == node)
             if (suspended := observed.suspended(now)) is not None:
-                raise GuardRefused(f"{node}: {holds.in_words(suspended)}", fix=f"steady unsuspend {node.fleet}")
+                raise GuardRefused(
+                    f"{node}: {holds.in_words(suspended)}", fix=f"steady unsuspend {node.fleet}", about="suspended"
+                )
             self._may_rehearse(view)
             if view.run is not None and view.attempt is not None:
                 allowed = msgspec.structs.replace(view.run, allowed=view.attempt.number + 1)
@@ -154,6 +156,7 @@ class Operator:
             raise GuardRefused(
                 f"{view.node}: with resume: never its next attempt would start from the beginning",
                 fix="rehearse a spec with resume: auto",
+                about="rehearsal",
             )
         if not rehearsing.trains(view):
             raise SteadyError(f"{view.node} does not train undisturbed now", fix=f"steady status {view.name.fleet}")
@@ -268,7 +271,9 @@ class Operator:
         ended = tuple(stray.machine for stray in found if not stray.spared)
         suspended = self._tracker.observe(fleet).suspended(self._clock.now())
         if ended and suspended is not None:
-            raise GuardRefused(f"{fleet}: {holds.in_words(suspended)}", fix=f"steady unsuspend {fleet}")
+            raise GuardRefused(
+                f"{fleet}: {holds.in_words(suspended)}", fix=f"steady unsuspend {fleet}", about="suspended"
+            )
         for machine in ended:
             self._note(fleet, "sweep", node=machine.node, evidence=f"{machine.id} belongs to no node")
             self._compute.end_stray(machine)

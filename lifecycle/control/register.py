@@ -47,7 +47,7 @@ class Register:
         try:
             return self._operator.proposed(asked.spec, asked.text, asked.source, asked.consent)
         except GuardRefused as refused:
-            raise GuardRefused(refused.what, fix=_as_spoken(refused.fix)) from None
+            raise GuardRefused(refused.what, fix=_as_spoken(refused.fix), about=refused.about) from None
 
     def take(self) -> None:
         self.adopt()

@@ -20,16 +20,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lifecycle.model.more import PAGE, anchor
+
 
 class SteadyError(Exception):
-    """What is wrong in one line, and in `fix` what the reader can do about it."""
+    """What is wrong in one line, and in `fix` what the reader can do about it.
+
+    `about` is a guard's name or a kind of error, as `model.more` lists them.
+    """
 
     exit_code = 1
+    about = ""
 
-    def __init__(self, what: str, *, fix: str) -> None:
+    def __init__(self, what: str, *, fix: str, about: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.fix = fix
+        self.about = about or self.about
+
+    @property
+    def more(self) -> str:
+        """`specs/errors.md#heading`; empty where that page says nothing of it."""
+        at = anchor(self.about)
+        return f"{PAGE}#{at}" if at else ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line, for what Pulumi shows."""
+        return "; ".join(filter(None, (self.what, self.fix, self.more and f"more: {self.more}")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +68,8 @@ class Fault:
 class SpecError(SteadyError):
     """Every fault of every file read in one go."""
 
+    about = "spec"
+
     def __init__(self, faults: tuple[Fault, ...], *, fix: str = "") -> None:
         plural = "" if len(faults) == 1 else "s"
         super().__init__(
@@ -65,18 +85,22 @@ class WrongUsage(SteadyError):
 
 class NotAuthorised(SteadyError):
     exit_code = 3
+    about = "credentials"
 
 
 class LeaseHeld(SteadyError):
     exit_code = 4
+    about = "lease"
 
 
 class StackLocked(SteadyError):
     exit_code = 4
+    about = "locked"
 
 
 class LostLease(SteadyError):
     exit_code = 4
+    about = "lease"
 
     @classmethod
     def of(cls, fleet: str) -> LostLease:
@@ -88,6 +112,7 @@ class LostLease(SteadyError):
 
 class PartlyDone(SteadyError):
     exit_code = 5
+    about = "partly"
 
 
 class GuardRefused(SteadyError):
@@ -96,18 +121,25 @@ class GuardRefused(SteadyError):
 
 class TimedOut(SteadyError):
     exit_code = 9
+    about = "timed out"
 
 
 class Unreadable(SteadyError):
     """A read failed, was cut short or cannot be believed. Nothing follows from it."""
 
+    about = "unreadable"
+
 
 class Conflict(SteadyError):
     """A conditional write found another value than it expected."""
 
+    about = "conflict"
+
 
 class StateUnusable(SteadyError):
     """The state directory is of another version, read-only, or not ours."""
+
+    about = "state"
 
 
 class IllegalMove(Exception):

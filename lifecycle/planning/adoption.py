@@ -37,7 +37,7 @@ class Objection(msgspec.Struct, frozen=True, kw_only=True):
 def may_replace(record: SpecRecord, observed: Observed, consent: Consent) -> None:
     """Raises GuardRefused where `record` may not take the place of the one that stands."""
     for found in objections(record, observed, consent):
-        raise GuardRefused(found.evidence, fix=found.override)
+        raise GuardRefused(found.evidence, fix=found.override, about=found.guard)
 
 
 def objections(record: SpecRecord, observed: Observed, consent: Consent) -> Iterator[Objection]:

@@ -86,7 +86,9 @@ def raise_refusals(plan: Plan) -> None:
     first = plan.refusals[0]
     more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
     raise GuardRefused(
-        f"{first.node}: {first.action} refused by {first.guard}: {first.evidence}{more}", fix=first.override
+        f"{first.node}: {first.action} refused by {first.guard}: {first.evidence}{more}",
+        fix=first.override,
+        about=first.guard,
     )
 
 

@@ -50,6 +50,12 @@ def test_all_that_a_machine_boots_from_is_in_the_wheel(installed: Path) -> None:
     assert told == f"{installed}/stacks/userdata.py"
 
 
+def test_an_error_names_the_page_in_the_wheel(installed: Path) -> None:
+    told = elsewhere(installed, "from lifecycle.cli.told import located; print(located('specs/errors.md#resize'))")
+    assert told == f"{installed}/lifecycle/specs/errors.md#resize"
+    assert (installed / "lifecycle/specs/errors.md").read_bytes() == (ROOT / "specs/errors.md").read_bytes()
+
+
 def test_without_a_checkout_no_bundle_is_built_and_one_line_says_so(installed: Path) -> None:
     told = elsewhere(
         installed,

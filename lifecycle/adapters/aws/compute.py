@@ -98,6 +98,7 @@ class Ec2Compute:
             raise GuardRefused(
                 f"{machine.node}: a spot machine cannot be stopped or started, only ended",
                 fix="`steady stop` saves it, ends it, and starts it again later",
+                about="spot",
             )
         if reached(found):
             return
@@ -119,6 +120,7 @@ class Ec2Compute:
         raise GuardRefused(
             f"{machine.id} is not our machine of {machine.node}: its tags say otherwise",
             fix="it was left alone; see who changed its steady: tags",
+            about="not ours",
         )
 
     # ---- tagging ---------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ def _astray(foundation: Foundation, what: str) -> SteadyError:
     return SteadyError(
         f"the foundation in {foundation.region} is not as it should be: {what}",
         fix=f"`pulumi up --stack {stack_of(foundation.region)}` puts it right; or use the right AWS_PROFILE",
+        about="foundation",
     )
 
 

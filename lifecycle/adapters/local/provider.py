@@ -255,6 +255,7 @@ class LocalProvider:
             raise GuardRefused(
                 f"{machine.node}: a spot machine cannot be stopped, only ended",
                 fix="`steady stop` saves it, ends it, and starts it again later",
+                about="spot",
             )
         self._direct(machine, Want(power=Power.OFF, cause=Cause.OPERATOR, said=said))
 
@@ -284,7 +285,9 @@ class LocalProvider:
         paths = self._state.machine(machine.id)
         record = self._recorded(paths)
         if record is None or not tags.owned(record.tags, self._state.owner, NodeName.parse(machine.node).fleet):
-            raise GuardRefused(f"{machine.id} is not our machine of {machine.node}", fix="it was left alone")
+            raise GuardRefused(
+                f"{machine.id} is not our machine of {machine.node}", fix="it was left alone", about="not ours"
+            )
         return paths
 
     def _see_it_end(self, machine: Machine) -> None:

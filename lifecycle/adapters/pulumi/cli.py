@@ -22,11 +22,11 @@ def pulumi() -> str:
     """The path of the CLI. Raises SteadyError when there is none, or only one that is too old."""
     found = shutil.which("pulumi")
     if found is None:
-        raise SteadyError("no `pulumi` on PATH: machines on AWS are made and ended by it", fix=_FIX)
+        raise SteadyError("no `pulumi` on PATH: machines on AWS are made and ended by it", fix=_FIX, about="pulumi")
     version = _version(found)
     if version < OLDEST:
         said = ".".join(map(str, version)) or "of no version it would tell"
-        raise SteadyError(f"the `pulumi` on PATH ({found}) is {said}: too old", fix=_FIX)
+        raise SteadyError(f"the `pulumi` on PATH ({found}) is {said}: too old", fix=_FIX, about="pulumi")
     return found
 
 

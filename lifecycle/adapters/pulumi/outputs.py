@@ -20,10 +20,13 @@ def foundation(region: str, *, within: float = ANSWER) -> Foundation:
             f"no foundation in {region}",
             fix=f"in a checkout: `pulumi stack init {stack}`, `pulumi config set aws:region {region}`, `pulumi up` "
             "(README, On AWS)",
+            about="foundation",
         )
     try:
         return convert(outputs, Foundation)
     except msgspec.ValidationError as error:
         raise SteadyError(
-            f"the foundation in {region} is of another version: {error}", fix=f"`pulumi up --stack {stack}`"
+            f"the foundation in {region} is of another version: {error}",
+            fix=f"`pulumi up --stack {stack}`",
+            about="foundation",
         ) from None

@@ -122,6 +122,7 @@ class PulumiProvisioner:
         raise GuardRefused(
             f"{fleet} has {left}, and no stack in this Pulumi backend: nothing was made or ended",
             fix=f"`pulumi login` to the one it was made in; if that is lost, `pulumi stack init {fleet}`",
+            about="stack",
         )
 
     def _strays(self, fleet: str, kept: Mapping[str, str]) -> Mapping[str, Machine]:
@@ -244,6 +245,7 @@ def _here(work: Workspace) -> state.Deployment | None:
     raise GuardRefused(
         f"{work.stack} is there already, in {there}; a fleet does not move to {work.region}",
         fix=f"give this fleet another name, or `steady destroy` it with its spec for {there} first",
+        about="wrong region",
     )
 
 

@@ -36,6 +36,7 @@ def show(context: Context, specs: Iterable[Path], review: Callable[[Path], Revie
 
 def _one(context: Context, path: Path, review: Callable[[Path], Review]) -> tuple[Review, int]:
     """A review also of what went wrong: whoever reads the comment sees no other output."""
+    from lifecycle.cli.told import in_lines
     from lifecycle.model.errors import GuardRefused, SpecError, SteadyError
     from lifecycle.planning.adoption import Objection
     from lifecycle.planning.review import Review, broken
@@ -43,7 +44,7 @@ def _one(context: Context, path: Path, review: Callable[[Path], Review]) -> tupl
     try:
         return review(path), 0
     except SteadyError as error:
-        context.say(f"error: {path}: {error.what}\nfix: {error.fix}")
+        context.say(in_lines(error, f"{path}: "))
         if isinstance(error, GuardRefused):
             refused = Objection(guard="elsewhere", evidence=error.what, override=error.fix)
             return Review(path=str(path), fleet=str(path), objections=(refused,)), error.exit_code

@@ -34,7 +34,8 @@ def must_hold(file: Path, fresh: SavedPlan, spec: Path) -> None:
 
     why = moved(_read(file), fresh)
     if why:
-        raise GuardRefused(f"{fresh.fleet}: {GUARD}: {why}", fix=f"plan again: steady plan {spec} --save {file}")
+        fix = f"plan again: steady plan {spec} --save {file}"
+        raise GuardRefused(f"{fresh.fleet}: {GUARD}: {why}", fix=fix, about=GUARD)
 
 
 def _read(file: Path) -> SavedPlan:

@@ -31,6 +31,7 @@ ANCHORS: Mapping[str, str] = {
     "resize": "resize",
     "spot": "a-spot-machine-cannot-be-stopped",
     "stack": "the-fleets-stack-is-not-in-this-backend",
+    "stale plan": "a-saved-plan-is-stale",
     "suspended": "suspended",
     "unproven save": "would-move-to-spot-unproven",
     "without_checkpoint: refuse": "without_checkpoint-refuse",

@@ -89,10 +89,11 @@ def test_validate_prints_the_faults_and_what_to_do(capsys: pytest.CaptureFixture
     file = FOLDER / "many-faults-in-both-pools.yaml"
     assert main(["validate", str(file)]) == 1
     out, err = capsys.readouterr()
-    *faults, error, fix = err.splitlines()
+    *faults, error, fix, more = err.splitlines()
     assert faults == [f"{file}:{line}" for _, line in expected(file.read_bytes())]
     assert error == f"error: {len(faults)} errors in the spec"
     assert fix.startswith("fix: ")
+    assert more == "more: specs/errors.md#errors-in-a-spec"
     assert out == ""
 
 

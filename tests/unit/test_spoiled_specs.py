@@ -117,7 +117,7 @@ def test_every_spoiled_spec_is_refused_with_its_place_in_one_go(
         Path(name).write_text(text)
     assert (len(texts) + len(FILES) >= 500, main(["validate", *texts])) == (True, 1)
     out, err = capsys.readouterr()
-    *faults, error, fix = err.splitlines()
+    *faults, error, fix, _ = err.splitlines()
     told = {match[1] for fault in faults if (match := re.match(r"(.+?):[1-9][0-9]*:[1-9][0-9]*: ", fault))}
     assert (sorted({*texts} - told), out) == ([], "")
     assert (error.startswith("error: "), fix.startswith("fix: "), "Traceback" in err) == (True, True, False)

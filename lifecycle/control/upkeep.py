@@ -89,7 +89,7 @@ class Upkeep:
     def _prune(self, observed: Observed, run: Run, keep: int, offered: Set[str], guard: Guard) -> None:
         found = self._tracker.receipts(observed.fleet, run.run, LOOK_BACK)
         kept = retained(eligible(found, observed.rejections, run.attempt), keep)
-        needed = offered.union(receipt.digest for receipt in kept)
+        needed = offered | {receipt.digest for receipt in kept}
         stored = self._stored(observed.fleet, run)
         for receipt in found:
             if receipt.digest in needed:

@@ -1,6 +1,6 @@
 """The example of a report: two days of a small fleet in a stormy market, from a seed.
 
-`python -m tests.report_example` writes it anew, and its picture where there is a browser; `make docs` the page alone.
+`make docs` writes the page anew, `python -m tests.report_example` its picture too, which needs a browser.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from lifecycle.planning.chronicle import Chronicle
 from lifecycle.report.page import page
 from lifecycle.simulation.run import Pace, Rehearsal, Weather
 from lifecycle.simulation.world import World
+from tests.browser import HOW, find, launched
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "specs" / "examples" / "report.html"
 PICTURE = PAGE.with_suffix(".png")
+WIDE, TALL = 1200, 1215
 
 SPEC = {
     "version": 1,
@@ -95,5 +97,17 @@ def main() -> None:
     PAGE.write_text(page(example()))
 
 
+def photograph() -> None:
+    """The top of the page, light and dark side by side. Raises SystemExit without a browser."""
+    chromium = find()
+    if chromium is None:
+        raise SystemExit(HOW)
+    with launched(chromium) as browser:
+        shot = browser.new_page(viewport={"width": WIDE, "height": TALL}, color_scheme="light")
+        shot.goto(PAGE.as_uri())
+        shot.screenshot(path=PICTURE, clip={"x": 0, "y": 0, "width": WIDE, "height": TALL})
+
+
 if __name__ == "__main__":
     main()
+    photograph()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -34,7 +35,7 @@ class PoolAges(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     limit: float | None
     slices: tuple[float | None, ...]
-    oldest: Oldest | None
+    oldest: Oldest
     over: float | None
 
 
@@ -65,13 +66,14 @@ def _growing(run: str, attempts: Sequence[Attempt], receipts: Sequence[Receipt],
 
 def _pool(observed: Observed, pool: str, found: Sequence[Growing], begin: float, end: float) -> PoolAges:
     declared = observed.record.spec.pools.get(pool) if observed.record else None
-    limit = declared.checkpoint.max_lost_work if declared else None
+    asked = declared.checkpoint.max_lost_work if declared else None
+    limit = float(asked) if asked and math.isfinite(asked) else None
     longest = max(found, key=lambda each: each[1] - each[0])
     trained = sum(b - a for a, b, _ in found)
     late = None if limit is None else sum(max(0.0, b - a - limit) for a, b, _ in found)
     return PoolAges(
         pool=pool,
-        limit=None if limit is None else float(limit),
+        limit=limit,
         slices=_slices(found, begin, end),
         oldest=Oldest(seconds=longest[1] - longest[0], run=longest[2], at=longest[1]),
         over=None if late is None else late / trained,

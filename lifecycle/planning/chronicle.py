@@ -135,17 +135,18 @@ def _spent(status: FleetStatus) -> Spent:
 
 def _work(runs: Sequence[RunShown]) -> Work:
     steps: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     for run in runs:
         steps.update(run.lost_steps)
-        seconds.update(run.lost_seconds)  # type: ignore[arg-type]
+        for cause, lost in run.lost_seconds.items():
+            seconds[cause] = seconds.get(cause, 0.0) + lost
     training, wall = sum(run.training_seconds for run in runs), sum(run.wall_seconds for run in runs)
     ends = (attempt.cause or UNKNOWN for run in runs for attempt in run.attempts if ended(attempt))
     return Work(
         lost_steps=dict(steps),
         lost_exact=all(run.lost_steps_exact for run in runs),
         spared_steps=sum(run.spared_steps for run in runs),
-        lost_seconds=dict(seconds),
+        lost_seconds=seconds,
         training_seconds=training,
         goodput=training / wall if wall else None,
         interruptions=dict(Counter(ends)),

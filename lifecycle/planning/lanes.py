@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import msgspec
 
@@ -106,8 +106,7 @@ def _claims(observed: Observed, past: Past) -> dict[str, dict[int, Incarnation]]
 def _stays(claims: Mapping[int, Incarnation]) -> Iterator[Stay]:
     """One that was lost sight of ends at the latest where the next begins."""
     order = [claim for _, claim in sorted(claims.items()) if claim.instance is not None]
-    begins = [*(claim.claimed_at for claim in order[1:]), None]
-    for claim, following in zip(order, begins, strict=True):
+    for claim, following in zip_longest(order, (claim.claimed_at for claim in order[1:])):
         end = claim.ended_at or following
         yield Stay(begin=claim.claimed_at, end=end, market=claim.market, incarnation=claim.number)
 

@@ -118,7 +118,7 @@ def _ended(attempt: AttemptShown) -> Html:
 def _receipt(proof: ProofShown | CheckpointShown | None) -> Html:
     if proof is None:
         return joined("none")
-    digest = element("code", proof.digest[:12], title=proof.digest)
+    digest = element("code", proof.digest[:12])
     made = element("small", f"{words.size(proof.bytes)}, {words.moment(proof.at)}")
     return element("td", f"step {words.count(proof.step)} ", digest, made, class_="w")
 
@@ -144,21 +144,26 @@ def _filters(found: Chronicle) -> Html:
 def _select(name: str, values: set[str]) -> Html:
     options = (element("option", value) for value in sorted(values))
     chosen = element("select", element("option", "all", value=""), *options, id=f"by-{name.lower()}")
-    return element("label", element("span", name), chosen)
+    return element("div", element("label", name, for_=f"by-{name.lower()}"), chosen)
+
+
+_KINDS = {
+    "train": "trains",
+    "lost": "trained in vain, done again",
+    "wait": "starting",
+    "save": "save, or a row of saves",
+    "spot": "machine on spot",
+    "demand": "machine on demand",
+    "hold": "held",
+}
+"""What a lane is made of: the paths of `timeline.drawn`."""
 
 
 def _legend() -> Html:
-    kinds = (
-        ("train", "trains"),
-        ("lost", "trained in vain, done again"),
-        ("wait", "starting"),
-        ("save", "save, or a row of saves"),
-    )
-    kinds += (("spot", "machine on spot"), ("demand", "machine on demand"), ("hold", "held"))
-    drawn_ = [element("li", _sample(name), what) for name, what in kinds]
+    kinds = [element("li", _sample(name), what) for name, what in _KINDS.items()]
     letters = ", ".join(f"{letter} {cause}" for cause, letter in LETTERS.items())
     ends = element("li", element("strong", "Ends and notices: "), f"{letters}, ✓ completed", class_="wide")
-    return element("ul", *drawn_, ends, class_="legend", aria_label="Legend")
+    return element("ul", *kinds, ends, class_="legend", aria_label="Legend")
 
 
 def _sample(name: str) -> Html:

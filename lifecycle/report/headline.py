@@ -12,7 +12,7 @@ from lifecycle.planning.holds import line
 from lifecycle.planning.moments import utc
 from lifecycle.report import words
 from lifecycle.report.markup import Html, element, joined
-from lifecycle.report.tables import row, table
+from lifecycle.report.tables import long_table, moment, row
 
 
 def banner(found: Chronicle) -> Html:
@@ -61,15 +61,15 @@ def _saved(found: Chronicle) -> Html:
 
 
 def _lost(found: Chronicle) -> Html:
+    """A sudden death leaves no last word: then it is at least so much."""
     work = found.work
-    steps, seconds = sum(work.lost_steps.values()), sum(work.lost_seconds.values())
+    steps, bound = sum(work.lost_steps.values()), "" if work.lost_exact else "at least: "
     return _tile(
         "Work lost",
         f"{'' if work.lost_exact else '~'}{words.count(steps)} steps",
-        f"by cause: {words.by_cause(work.lost_steps)}" if steps else "",
-        "" if work.lost_exact else "at least: a sudden death leaves no last word",
-        f"{words.count(work.spared_steps)} more were spared by saves" if work.spared_steps else "",
-        f"{spoken(seconds)} not training",
+        f"{bound}{words.by_cause(work.lost_steps)}" if steps else "",
+        f"{words.count(work.spared_steps)} spared by saves" if work.spared_steps else "",
+        f"{spoken(sum(work.lost_seconds.values()))} not training",
     )
 
 
@@ -94,13 +94,10 @@ def _goodput(found: Chronicle) -> Html:
 
 def now(found: Chronicle) -> Html:
     """Conditions, holds and refusals as they stand."""
-    conditions = [row(who, *_condition(each)) for who, each in _conditions(found)]
+    fleet = f"{found.status.fleet}/"
+    conditions = [row(who.removeprefix(fleet), *_condition(each)) for who, each in _conditions(found)]
     heads = ("Of", "Condition", "Reason", "Message", "Since")
-    said = (
-        table("Conditions", heads, conditions, name="conditions")
-        if conditions
-        else _none("No condition stands out.")
-    )
+    said = long_table("Conditions", heads, conditions, name="conditions", none="No condition stands out.")
     refused = [
         f"{r.node}: {r.action} refused by {r.guard}: {r.evidence}; override: {r.override}" for r in found.refusals
     ]
@@ -131,10 +128,5 @@ def _conditions(found: Chronicle) -> Iterator[tuple[str, Condition]]:
     yield from ((node.node, each) for node in status.nodes for each in node.conditions)
 
 
-def _condition(condition: Condition) -> tuple[str, str, str, str]:
-    return (
-        f"{condition.type}={condition.status}",
-        condition.reason,
-        condition.message,
-        words.moment(condition.since),
-    )
+def _condition(condition: Condition) -> tuple[str, str, str, Html]:
+    return f"{condition.type}={condition.status}", condition.reason, condition.message, moment(condition.since)

@@ -12,13 +12,17 @@ class Html(str):
     __slots__ = ()
 
 
+_SHAPES = frozenset({"circle", "path", "rect", "use"})
+"""Of a drawing; these alone may be closed where they are opened."""
+
 Content: TypeAlias = "str | int | float | None"
 
 
 def element(name: str, *children: Content, **attributes: str | int | float | bool | None) -> Html:
     """`<name ...>children</name>`. None is left out; `class_` is class, `data_x` is data-x, True has no value."""
     opened = "".join(_attribute(key, value) for key, value in attributes.items())
-    return Html(f"<{name}{opened}>{joined(*children)}</{name}>")
+    inner = joined(*children)
+    return Html(f"<{name}{opened}/>" if name in _SHAPES and not inner else f"<{name}{opened}>{inner}</{name}>")
 
 
 def joined(*children: Content) -> Html:

@@ -9,7 +9,7 @@ from importlib import resources
 from lifecycle.model.journal import Entry
 from lifecycle.model.quantities import spoken
 from lifecycle.planning.chronicle import Chronicle
-from lifecycle.report import attempts, charts, headline, words
+from lifecycle.report import ages, attempts, headline, sums, words
 from lifecycle.report.markup import Html, element, text
 from lifecycle.report.tables import long_table, row
 
@@ -78,9 +78,9 @@ def _sections(found: Chronicle) -> tuple[Html, ...]:
         headline.figures(found),
         headline.now(found),
         attempts.timeline(found),
-        charts.staleness(found),
-        charts.causes(found),
-        charts.money(found),
+        ages.staleness(found),
+        sums.causes(found),
+        sums.money(found),
         attempts.attempts(found),
         _journal(found),
     )

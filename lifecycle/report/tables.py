@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lifecycle.report import words
-from lifecycle.report.markup import Content, Html, element, joined
+from lifecycle.report.markup import Content, Html, element
 
 PAGE = 100
 """So many rows of a long table stand in the page; its script shows the others page by page.
@@ -24,11 +24,13 @@ def long_table(caption: str, columns: Sequence[Content], rows: Sequence[Html], *
     shown, rest = rows[:PAGE], rows[PAGE:]
     more = element("noscript", Html("\n"), _table(f"{caption}, continued", columns, rest)) if rest else Html("")
     pager = element(
-        "p",
-        element("button", "Earlier rows", type="button", data_step=-1),
-        element("output", _shown(len(shown), len(rows)), aria_live="polite"),
-        element("button", "Later rows", type="button", data_step=1),
+        "div",
+        element("button", "Previous", type="button", data_step=-1),
+        element("output", f"1 to {len(shown)} of {len(rows)}"),
+        element("button", "Next", type="button", data_step=1),
         class_="pager",
+        role="group",
+        aria_label=f"Pages: {caption}",
         hidden=True,
     )
     nothing = element("p", none, class_="none", hidden=bool(rows))
@@ -78,7 +80,3 @@ def _head(column: Content) -> Html:
 
 def _framed(inner: Html, caption: str, name: str) -> Html:
     return element("div", inner, class_="frame", role="region", tabindex=0, aria_label=caption, id=name)
-
-
-def _shown(shown: int, of: int) -> Html:
-    return joined(f"1 to {shown} of {of}")

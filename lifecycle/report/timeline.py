@@ -13,7 +13,7 @@ from lifecycle.report.markup import Html, element, joined
 HEIGHT = 34
 _SIGNS, _BAR, _SAVES, _MACHINE = 6, 18, 25, 32
 
-APART = 12
+APART = 16
 """Saves that are less far apart, in units, are drawn as one rail: as a row of dots they would be a grey bar."""
 
 FOLLOWED = 900.0
@@ -53,18 +53,9 @@ def _kind(cause: Cause) -> str:
 
 def drawn(lane: Lane, axis: Axis) -> Html:
     """The picture. Its label says the same in figures; each attempt stands in the table below."""
-    inner = element(
-        "svg",
-        Html('<use href="#grid"/>'),
-        *_paths(lane, axis),
-        viewBox=f"0 0 {UNITS} {HEIGHT}",
-        preserveAspectRatio="none",
-        width="100%",
-        height=HEIGHT,
-    )
-    return element(
-        "svg", inner, *_marks(lane, axis), class_="lane", role="img", aria_label=label(lane), height=HEIGHT
-    )
+    stretched = {"viewBox": f"0 0 {UNITS} {HEIGHT}", "preserveAspectRatio": "none"}
+    inner = element("svg", element("use", href="#grid"), *_paths(lane, axis), **stretched)
+    return element("svg", inner, *_marks(lane, axis), class_="lane", role="img", aria_label=label(lane))
 
 
 def label(lane: Lane) -> str:
@@ -74,8 +65,8 @@ def label(lane: Lane) -> str:
         f"{len(lane.stays)} machines"
     )
     ends = [f"{_end(trial)} {words.moment(trial.end)}" for trial in lane.trials if trial.end is not None]
-    more = [f"and {len(ends) - 4} earlier ends"] if len(ends) > 4 else []
-    return "; ".join([counts, *ends[-4:], *more])
+    more = [f"and {len(ends) - 3} ends before"] if len(ends) > 3 else []
+    return "; ".join([counts, *ends[-3:], *more])
 
 
 def _paths(lane: Lane, axis: Axis) -> Iterator[Html]:
@@ -100,10 +91,9 @@ def _bar(name: str, spans: Iterable[tuple[float, float]], y: int, axis: Axis) ->
 
 
 def _rails(saves: Sequence[float], axis: Axis) -> str:
-    """A tick for each save; those that are close together as one line."""
-    places = sorted({axis.x(at) for at in saves})
+    """A tick for each save; those that are close together as one line from the first to the last."""
     groups: list[list[int]] = []
-    for place in places:
+    for place in sorted({axis.x(at) for at in saves}):
         if groups and place - groups[-1][-1] < APART:
             groups[-1].append(place)
         else:
@@ -115,7 +105,7 @@ def _rail(group: Sequence[int]) -> str:
     first, last = group[0], group[-1]
     if len(group) < 3:
         return "".join(f"M{place} {_SAVES}v4" for place in group)
-    return f"M{first} {_SAVES}v4M{first} {_SAVES + 2}H{last}M{last} {_SAVES}v4"
+    return f"M{first} {_SAVES}v4m0-2H{last}m0-2v4"
 
 
 def _marks(lane: Lane, axis: Axis) -> Iterator[Html]:

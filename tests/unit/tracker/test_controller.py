@@ -175,6 +175,31 @@ def test_attempts_are_read_oldest_first_and_of_their_run_only(tracker: Controlle
     assert [attempt.number for attempt in tracker.attempts("f", RUN)] == [1, 9, 10]
 
 
+def test_the_past_is_all_of_it_by_run_and_by_node_oldest_first(
+    tracker: ControllerTracker, node: NodeTracker
+) -> None:
+    for number in (10, 9):
+        tracker.give_out("f", an_attempt(number=number), None)
+        tracker.claim_incarnation("f", an_incarnation(number=number), None)
+        node.receive(a_receipt(number, epoch=number))
+    past = tracker.past("f")
+    assert [attempt.number for attempt in past.attempts[RUN]] == [9, 10]
+    assert [receipt.step for receipt in past.receipts[RUN]] == [9, 10]
+    assert [claim.number for claim in past.claims[NODE]] == [9, 10]
+
+
+def test_the_past_is_one_reading_however_many_runs_there_are(
+    tracker: ControllerTracker, table: SqliteTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(5):
+        tracker.give_out("f", an_attempt(run=f"f.t.main.{index}"), None)
+    asked: list[str] = []
+    monkeypatch.setattr(table, "_open", table._open)
+    table._open.set_trace_callback(asked.append)
+    assert len(tracker.past("f").attempts) == 5
+    assert len(asked) == 1
+
+
 # ---- drains --------------------------------------------------------------------------------------
 
 

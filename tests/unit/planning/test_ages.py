@@ -62,6 +62,11 @@ def test_a_save_of_another_attempt_makes_no_work_young() -> None:
     assert found.slices[-1] == SLICES * 60
 
 
+def test_a_save_from_before_its_attempt_by_a_clock_that_is_off_is_left_out() -> None:
+    attempt = an_attempt(started_at=BEGIN + 120)
+    assert of(BEGIN + 60, attempt=attempt).slices[:4] == (None, None, 60, 120)
+
+
 def test_a_run_that_never_trained_has_no_chart() -> None:
     attempt = an_attempt(started_at=None)
     assert ages(nothing_yet(runs={RUN: a_run(attempt)}), Past(attempts={RUN: (attempt,)}), BEGIN, NOW) == ()

@@ -123,27 +123,39 @@ def fleet_of(*ends: str) -> Observed:
     return nothing_yet(a_spec(nodes=len(nodes)), runs=runs, placements=placements)
 
 
-def test_what_does_not_train_comes_before_what_does() -> None:
-    found = of(fleet_of(RunState.TRAINING, RunState.FAILED, RunState.TRAINING))
-    assert [node.node for node in found.nodes] == ["f/t/1", "f/t/0", "f/t/2"]
+def with_a_loss(observed: Observed, index: int) -> Observed:
+    """The node has 9 steps to do again."""
+    run = f"f.t.main.{index}"
+    again = an_attempt(run=run, node=f"f/t/{index}", lost_steps=9)
+    return but(observed, runs={**observed.runs, run: but(observed.runs[run], attempt=again)})
 
 
-def test_a_node_with_a_condition_comes_first() -> None:
-    unwell = Condition(type="DiskWritable", status=Status.FALSE, reason="Full", message="", since=NOW)
-    told = {f"f/t/{i}": a_report(node=f"f/t/{i}", conditions=(unwell,) * (i == 1)) for i in (0, 1)}
-    observed = fleet_of(RunState.TRAINING, RunState.TRAINING)
-    both = tuple(a_machine(id=f"m{i}", node=f"f/t/{i}") for i in (0, 1))
-    heard = {f"m{i}": report for i, report in enumerate(told.values())}
-    found = of(but(observed, machines=both, reports=told, heard=heard))
-    assert found.nodes[0].node == "f/t/1"
+def in_order(observed: Observed) -> list[str]:
+    """All nodes, the worst first; of each run the attempt that it has is all of its past."""
+    attempts = {name: (run.attempt,) for name, run in observed.runs.items()}
+    return [node.node for node in of(observed, attempts=attempts).nodes]
 
 
 def test_a_node_that_lost_work_comes_before_one_that_did_not() -> None:
-    attempts = {"f.t.main.1": (an_attempt(run="f.t.main.1", node="f/t/1", lost_steps=9),)}
-    runs = dict(fleet_of(RunState.TRAINING, RunState.TRAINING).runs)
-    runs["f.t.main.1"] = but(runs["f.t.main.1"], attempt=attempts["f.t.main.1"][0])
-    found = of(but(fleet_of(RunState.TRAINING, RunState.TRAINING), runs=runs), attempts=attempts)
-    assert [(node.node, node.lost_steps) for node in found.nodes] == [("f/t/1", 9), ("f/t/0", 0)]
+    observed = with_a_loss(fleet_of(RunState.TRAINING, RunState.TRAINING), 1)
+    assert in_order(observed) == ["f/t/1", "f/t/0"]
+
+
+def test_what_does_not_train_comes_before_what_lost_work() -> None:
+    observed = with_a_loss(fleet_of(RunState.TRAINING, RunState.FAILED), 0)
+    assert in_order(observed) == ["f/t/1", "f/t/0"]
+
+
+def test_a_node_with_a_condition_comes_before_all() -> None:
+    unwell = Condition(type="DiskWritable", status=Status.FALSE, reason="Full", message="", since=NOW)
+    told = [a_report(node=f"f/t/{i}", instance=f"m{i}", conditions=(unwell,) * (i == 2)) for i in range(3)]
+    observed = but(
+        with_a_loss(fleet_of(RunState.TRAINING, RunState.TRAINING, RunState.TRAINING), 1),
+        machines=tuple(a_machine(id=f"m{i}", node=f"f/t/{i}") for i in range(3)),
+        reports={report.node: report for report in told},
+        heard={report.instance: report for report in told},
+    )
+    assert in_order(observed) == ["f/t/2", "f/t/1", "f/t/0"]
 
 
 def test_a_node_of_the_past_is_shown_as_gone() -> None:

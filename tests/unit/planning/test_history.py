@@ -132,6 +132,12 @@ def test_every_run_is_shown_with_its_own_past() -> None:
     }
 
 
+def test_what_trains_trains_until_now() -> None:
+    hours = Hours(began=NOW - 60, until=NOW - 60)
+    (run,) = runs_shown(nothing_yet(runs={RUN: a_run(hours=hours)}), Past(), NOW)
+    assert run.training_seconds == 60.0
+
+
 def test_of_each_run_the_newest_checkpoints_are_shown() -> None:
     receipts = tuple(a_receipt(step) for step in range(CHECKPOINTS + 1))
     (run,) = runs_shown(nothing_yet(runs={RUN: a_run()}), Past(receipts={RUN: receipts}), NOW)

@@ -64,6 +64,15 @@ def test_work_that_was_done_again_was_lost_since_the_save_it_went_on_from() -> N
     assert lane.trials[0].lost_from == NOW - 600
 
 
+def test_a_save_of_an_attempt_before_says_nothing_of_what_was_lost_later() -> None:
+    second = an_ended_attempt(number=2, started_at=NOW - 500, from_step=100)
+    third = an_attempt(number=3, from_step=100, lost_steps=30, given_at=NOW - 30, started_at=NOW - 20)
+    observed = nothing_yet(runs={RUN: a_run(third)})
+    attempts = (an_ended_attempt(), second, third)
+    lane = the_lane(observed=observed, attempts={RUN: attempts}, receipts={RUN: (a_receipt(100, at=NOW - 600),)})
+    assert {trial.attempt: trial.lost_from for trial in lane.trials}[2] == NOW - 500
+
+
 def test_without_a_save_all_of_an_attempt_was_lost() -> None:
     again = an_attempt(number=2, from_step=0, lost_steps=100)
     observed = nothing_yet(runs={RUN: a_run(again)})
@@ -105,6 +114,10 @@ def test_a_hold_that_ran_out_is_too() -> None:
 def test_holds_that_stand_are_in_the_lanes_they_hold() -> None:
     holds = (a_hold(until=NOW + 9), a_hold(HoldKind.SUSPEND, node=None), a_hold(node="f/t/7"))
     assert the_lane(holds=holds).holds == ((NOW - 10, NOW + 9), (NOW - 10, None))
+
+
+def test_what_keeps_a_node_running_is_no_hold_of_its_lane() -> None:
+    assert the_lane(holds=(a_hold(HoldKind.START), a_hold(HoldKind.REHEARSE))).holds == ()
 
 
 def test_a_hold_of_a_pool_holds_its_nodes() -> None:

@@ -59,6 +59,10 @@ def test_an_attempt_that_completed_has_a_sign_of_its_own() -> None:
     assert "#c-completed" in drawn(a_lane(trials=(a_trial(outcome="completed", cause=None),)), DAY)
 
 
+def test_an_attempt_that_never_started_has_no_sign() -> None:
+    assert "<title>" not in drawn(a_lane(trials=(a_trial(outcome="void", cause=None),)), DAY)
+
+
 def test_a_notice_is_told_by_the_end_that_follows_it() -> None:
     notice = Sign(at=TENTH - 90, cause="spot", said="")
     assert "notice of" not in drawn(a_lane(trials=(a_trial(),), notices=(notice,)), DAY)

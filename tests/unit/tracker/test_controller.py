@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
+from lifecycle.adapters.simulated.table import MemoryTable, Storage
+from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.holds import Allowance
@@ -186,6 +188,14 @@ def test_the_past_is_all_of_it_by_run_and_by_node_oldest_first(
     assert [attempt.number for attempt in past.attempts[RUN]] == [9, 10]
     assert [receipt.step for receipt in past.receipts[RUN]] == [9, 10]
     assert [claim.number for claim in past.claims[NODE]] == [9, 10]
+
+
+def test_what_every_rank_of_a_gang_tells_is_one_receipt_of_the_past() -> None:
+    storage = Storage(Timeline())
+    for writer in ("m1", "m2"):
+        NodeTracker(MemoryTable(storage, writer), NODE).receive(a_receipt(7))
+    past = ControllerTracker(MemoryTable(storage)).past("f")
+    assert past.receipts == {RUN: (a_receipt(7),)}
 
 
 def test_the_past_is_one_reading_however_many_runs_there_are(

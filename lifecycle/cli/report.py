@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lifecycle.cli.completion import FLEETS_OR_SPECS
 from lifecycle.cli.context import Context, global_options, pass_context
 from lifecycle.cli.looking import not_here, who_acts
 
@@ -13,7 +14,7 @@ STDOUT = Path("-")
 
 
 @click.command()
-@click.argument("fleet", metavar="SPEC|FLEET")
+@click.argument("fleet", metavar="SPEC|FLEET", shell_complete=FLEETS_OR_SPECS)
 @click.option(
     "--to", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The page to write; - is stdout."
 )

@@ -90,13 +90,13 @@ def _journal(found: Chronicle) -> Html:
     since = (
         "" if found.entries_from is None else f" Entries before {words.exactly(found.entries_from)} were not read."
     )
-    about = f"What people did, what was refused or failed, and what became of holds.{since}"
+    shown = f"What people did, what was refused or failed, and what became of holds.{since}"
     rows = [_entry(entry, found.status.fleet) for entry in found.entries]
     heads = ("When, UTC", "Where", "What", "Cause", "Evidence", "Result")
     return element(
         "section",
         element("h2", "Journal"),
-        element("p", about, class_="about"),
+        element("p", shown, class_="about"),
         long_table(
             "Holds, refusals and failures, the newest first",
             heads,

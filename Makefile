@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test stories soak mutants check engine demo bench docs clean
+.PHONY: help test stories soak mutants check engine browser demo bench docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -28,9 +28,13 @@ check: $(STAMP) ## format, lint, types and import rules
 engine: $(STAMP) ## the Pulumi CLI for the tests: the one on PATH, else built once (three minutes, needs Go)
 	$(BIN)/python -m tests.engine.cli
 
-test: check ## what must hold, but for the stories; without a Pulumi CLI and without Go, the engine's tests say so and are skipped
+browser: $(STAMP) ## a Chromium for the tests of pages: the one on PATH, else Debian's (as root)
+	$(BIN)/python -m tests.browser
+
+test: check ## what must hold, but for the stories; without a Pulumi CLI and Go, or a Chromium, their tests say so and are skipped
 	-@timeout 900 $(BIN)/python -m tests.engine.cli
 	-@timeout 600 $(BIN)/python -m tests.alerts.rulecheck
+	-@timeout 300 $(BIN)/python -m tests.browser
 	$(BIN)/pytest -n 2 --dist worksteal -m "not story and not soak"
 
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour

@@ -1,4 +1,4 @@
-"""The generated parts of the READMEs: state diagrams, the field reference, the tables of commands and metrics.
+"""The generated parts of the READMEs (state diagrams, fields, commands, metrics), and the example of a report.
 
 `make docs` writes them anew; `tests/unit/test_generated.py` fails when one is stale. A part stands between
 `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
@@ -18,6 +18,7 @@ from lifecycle.cli.entry import steady
 from lifecycle.model.states import INSTANCE_MOVES, RUN_MOVES, diagram
 from lifecycle.planning import series
 from lifecycle.specfile.shape import schema
+from tests import report_example
 
 ROOT = Path(__file__).parent.parent
 FILES = ("README.md", "lifecycle/README.md", "specs/README.md", "specs/alerts/README.md")
@@ -128,6 +129,7 @@ def main() -> None:
     for name in FILES:
         path = ROOT / name
         path.write_text(renewed(path.read_text()))
+    report_example.main()
 
 
 if __name__ == "__main__":

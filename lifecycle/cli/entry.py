@@ -8,7 +8,7 @@ import sys
 import click
 
 from lifecycle import __version__
-from lifecycle.cli import completion, doctor, local, looking, orders, plans, rehearse, specs
+from lifecycle.cli import completion, doctor, local, looking, orders, plans, rehearse, report, specs
 from lifecycle.cli.context import from_environment, options_with
 from lifecycle.cli.told import in_lines
 from lifecycle.model.errors import SpecError, SteadyError
@@ -35,6 +35,7 @@ for command in (
     completion.completion,
     doctor.doctor,
     rehearse.rehearse,
+    report.report,
     local.local,
 ):
     steady.add_command(command)

@@ -239,17 +239,10 @@ def _histories(context: Context, name: str | None) -> Iterator[RunShown]:
 
 
 def _runs(control: Control, fleet: str) -> Iterator[RunShown]:
-    from lifecycle.planning.history import run_shown, spent
+    from lifecycle.planning.history import runs_shown
 
     observed, _ = control.controller.look(fleet)
-    now = control.clock.now()
-    for run in observed.runs.values():
-        attempts = control.tracker.attempts(fleet, run.run)
-        receipts = control.tracker.receipts(fleet, run.run, 1000)
-        nodes = {rank.node for attempt in attempts for rank in attempt.ranks}
-        claims = [claim for node in sorted(nodes) for claim in control.tracker.history_of(fleet, node)]
-        cost = spent(observed, attempts, claims, now)
-        yield run_shown(run, attempts, receipts, observed.rejections, spent=cost, now=now)
+    return runs_shown(observed, control.tracker.past(fleet), control.clock.now())
 
 
 def _print_history(context: Context, run: RunShown) -> None:

@@ -6,7 +6,7 @@ under the fleet's lease. Waiting ends early when somebody rings; missing a ring 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -17,6 +17,7 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.errors import LostLease, SteadyError, TimedOut, Unreadable
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.model.journal import Tick
+from lifecycle.model.money import Choice, Price
 from lifecycle.model.plan import Plan, Share, Waiting
 from lifecycle.model.records import SpecRecord
 from lifecycle.model.world import Observed
@@ -93,6 +94,10 @@ class Controller:
         if share:
             observed, _ = self._asked_shared(observed)
         return self._planned(observed, spec or desired(observed.record), now, share=share)
+
+    def prices(self, choices: Collection[Choice]) -> Mapping[Choice, Price]:
+        """What these cost, as far as that is known."""
+        return self._pricing.known(choices)
 
     def tick(self, fleet: str, *, wait: float = LEASE_WAIT, upkeep: bool = False, share: bool = False) -> Ticked:
         """One pass. Raises LeaseHeld when another controller ticks this fleet for longer than `wait`.

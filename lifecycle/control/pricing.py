@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import msgspec
 
 from lifecycle.model.fleet import FleetSpec
-from lifecycle.model.money import Quote, Quotes
+from lifecycle.model.money import Choice, Price, Quote, Quotes
 from lifecycle.model.world import Observed
 from lifecycle.planning import cost
 from lifecycle.ports.clock import Clock
@@ -21,6 +23,10 @@ class Pricing:
     @property
     def trouble(self) -> str:
         return self._prices.trouble if self._prices else ""
+
+    def known(self, choices: Collection[Choice]) -> Mapping[Choice, Price]:
+        """What these cost, asked now; nothing is remembered."""
+        return self._prices.known(choices) if self._prices and choices else {}
 
     def priced(self, observed: Observed, spec: FleetSpec | None) -> tuple[Observed, Quotes | None]:
         """The observation with prices; and what is to be remembered, when they were asked for just now."""

@@ -64,6 +64,8 @@ class Meter(Kept, frozen=True, kw_only=True):
     since: float | None = None
     """None: it is off, or was never seen."""
     spent: float = 0.0
+    hours: float = 0.0
+    """For which it was on before `since`; an older version counted none."""
     exact: bool = True
     """False: part of the time went by at no known price, or its end is not known; it is at least that."""
     booked: bool = False

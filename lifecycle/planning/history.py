@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from lifecycle.model import hours
+from lifecycle.model.past import Past
 from lifecycle.model.records import Attempt, Incarnation, Receipt, Run
 from lifecycle.model.world import Observed
 from lifecycle.planning import metering
@@ -74,6 +75,26 @@ class RunShown(msgspec.Struct, frozen=True, kw_only=True):
     """Dollars of the machines that its attempts had; at least that, unless `cost_exact`."""
     cost_exact: bool
     result: Any
+
+
+CHECKPOINTS = 1000
+"""Of each run the newest so many are shown."""
+
+
+def runs_shown(observed: Observed, past: Past, now: float) -> Iterator[RunShown]:
+    """Every run's history."""
+    for run in observed.runs.values():
+        attempts = past.attempts.get(run.run, ())
+        nodes = {rank.node for attempt in attempts for rank in attempt.ranks}
+        claims = [claim for node in sorted(nodes) for claim in past.claims.get(node, ())]
+        yield run_shown(
+            run,
+            attempts,
+            past.receipts.get(run.run, ())[-CHECKPOINTS:],
+            observed.rejections,
+            spent=spent(observed, attempts, claims, now),
+            now=now,
+        )
 
 
 def run_shown(

@@ -60,6 +60,13 @@ def spent(observed: Observed, claim: Incarnation, machine: Machine | None, now: 
     return _sum(meter, meter.since, _counted_to(observed, claim, machine, now))
 
 
+def read(observed: Observed, claim: Incarnation, machine: Machine | None, now: float) -> Meter:
+    """The meter as it stands by now."""
+    if claim.meter.since is None:
+        return claim.meter
+    return _stopped(claim.meter, _counted_to(observed, claim, machine, now))
+
+
 def name(claim: Incarnation) -> str:
     return f"{claim.node}#{claim.number}"
 
@@ -120,13 +127,18 @@ def _stopped(meter: Meter, at: float) -> Meter:
     if meter.since is None:
         return meter
     spent, exact = _sum(meter, meter.since, at)
-    return _replace(meter, since=None, spent=spent, exact=exact)
+    hours = meter.hours + _hours(meter.since, at)
+    return _replace(meter, since=None, spent=spent, hours=hours, exact=exact)
 
 
 def _sum(meter: Meter, since: float, at: float) -> tuple[float, bool]:
-    hours = max(0.0, at - since) / HOUR
+    hours = _hours(since, at)
     unknown = meter.rate is None and hours > 0
     return meter.spent + hours * (meter.rate or 0.0), meter.exact and not unknown
+
+
+def _hours(since: float, at: float) -> float:
+    return max(0.0, at - since) / HOUR
 
 
 def _counted_to(observed: Observed, claim: Incarnation, machine: Machine | None, now: float) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from lifecycle.model.errors import Conflict, LostLease, StateUnusable
 from lifecycle.model.holds import Allowance, Hold
 from lifecycle.model.journal import Entry, Tick
 from lifecycle.model.money import Ledger, Quotes
+from lifecycle.model.past import Past
 from lifecycle.model.proving import SaveProof
 from lifecycle.model.records import (
     Attempt,
@@ -62,6 +64,15 @@ def _read(row: Row, kind: type[R]) -> R:
             f"the {kind.__name__} of {row.name} is of another version of steady: {error}",
             fix="use the version that wrote it, or a newer one; nothing was changed",
         ) from None
+
+
+def _grouped(found: Iterable[Row], kind: type[R], owner: Callable[[R], str]) -> dict[str, tuple[R, ...]]:
+    """The rows by whom they are about, in the order of their names; of several under one name the latest."""
+    groups: dict[str, list[R]] = defaultdict(list)
+    for row in {row.name: row for row in found}.values():
+        record = _read(row, kind)
+        groups[owner(record)].append(record)
+    return {name: tuple(records) for name, records in groups.items()}
 
 
 class ControllerTracker:
@@ -133,6 +144,15 @@ class ControllerTracker:
         """Every incarnation of a node, oldest first."""
         found = self._table.newest(fleet, rows.INCARNATION, f"{node}#", 1_000_000)
         return tuple(decode(row.body, Incarnation) for row in reversed(found))
+
+    def past(self, fleet: str) -> Past:
+        """The whole history of a fleet, in one reading whatever its size."""
+        found = self._table.scan(fleet, (rows.ATTEMPT, rows.RECEIPT, rows.INCARNATION))
+        return Past(
+            attempts=_grouped(found[rows.ATTEMPT], Attempt, lambda attempt: attempt.run),
+            receipts=_grouped(found[rows.RECEIPT], Receipt, lambda receipt: receipt.run),
+            claims=_grouped(found[rows.INCARNATION], Incarnation, lambda claim: claim.node),
+        )
 
     def entries(self, fleet: str, node: str | None = None, limit: int = 500) -> tuple[Entry, ...]:
         return tuple(entry for _, entry in self.news(fleet, node=node, limit=limit))

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import commands, listing, living, pure, replacing, simulating, transfers
+from tests.bench import commands, listing, living, pure, replacing, reporting, simulating, transfers
 
 Measured = Callable[[Path], Iterator[tuple[str, str, float, float, str]]]
 """(what, unit, seen, goal, note) for each figure of one bench."""
@@ -28,6 +28,7 @@ BENCHES: tuple[Measured, ...] = (
     living.bench,
     replacing.bench,
     transfers.bench,
+    reporting.bench,
 )
 
 

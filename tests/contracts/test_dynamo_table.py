@@ -16,7 +16,7 @@ from lifecycle.system.processes import myself
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import LEASE_SECONDS, Leases
 from lifecycle.tracker.node import NodeTracker
-from tests.builders import NODE, RUN, a_receipt, a_report, an_idle_report
+from tests.builders import NODE, RUN, a_receipt, a_report, an_attempt, an_idle_report, an_incarnation
 from tests.contracts.dynamo import ANOTHER, MACHINE, NAME, NodesKinds, made
 from tests.contracts.table import OpenTable, TableContract
 from tests.doubles.aws import REGION, AwsDouble
@@ -90,6 +90,17 @@ class TestNodesKindsThroughANode(TestNodesKindsThroughTheController):
 
 
 # ---- who writes where ----------------------------------------------------------------------------
+
+
+def test_the_past_of_a_fleet_is_what_nodes_and_controller_wrote(client: Any, node: DynamoTable) -> None:
+    tracker, agent = ControllerTracker(DynamoTable(client, NAME)), NodeTracker(node, NODE)
+    tracker.give_out("f", an_attempt(), None)
+    tracker.claim_incarnation("f", an_incarnation(), None)
+    agent.receive(a_receipt(20))
+    agent.receive(a_receipt(100))
+    past = tracker.past("f")
+    assert (past.attempts, past.claims) == ({RUN: (an_attempt(),)}, {NODE: (an_incarnation(),)})
+    assert past.receipts == {RUN: (a_receipt(20), a_receipt(100))}
 
 
 def test_a_node_writes_only_into_its_own_partition(client: Any, node: DynamoTable) -> None:

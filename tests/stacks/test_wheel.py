@@ -56,6 +56,11 @@ def test_an_error_names_the_page_in_the_wheel(installed: Path) -> None:
     assert (installed / "lifecycle/specs/errors.md").read_bytes() == (ROOT / "specs/errors.md").read_bytes()
 
 
+def test_all_that_a_report_carries_is_in_the_wheel(installed: Path) -> None:
+    for file in ("lifecycle/report/page.css", "lifecycle/report/page.js"):
+        assert (installed / file).read_bytes() == (ROOT / file).read_bytes()
+
+
 def test_without_a_checkout_no_bundle_is_built_and_one_line_says_so(installed: Path) -> None:
     told = elsewhere(
         installed,

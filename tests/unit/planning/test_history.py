@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lifecycle.model.hours import Hours
 from lifecycle.model.money import Meter
+from lifecycle.model.past import Past
 from lifecycle.model.records import Outcome
 from lifecycle.model.states import Cause, RunState
-from lifecycle.planning.history import ProofShown, run_shown, spent
+from lifecycle.planning.history import CHECKPOINTS, ProofShown, run_shown, runs_shown, spent
 from tests.builders import (
     NODE,
     NOW,
@@ -114,6 +115,33 @@ def test_a_run_costs_what_the_machines_of_its_attempts_cost() -> None:
 def test_a_cost_that_is_not_exact_is_shown_so() -> None:
     found = run_shown(a_run(), (), (), NONE, spent=(5.0, False))
     assert (found.cost, found.cost_exact) == (5.0, False)
+
+
+def test_every_run_is_shown_with_its_own_past() -> None:
+    other = "f.t.main.1"
+    runs = {RUN: a_run(), other: a_run(an_attempt(run=other), run=other)}
+    past = Past(
+        attempts={RUN: (an_attempt(),), other: (an_attempt(run=other), an_attempt(run=other, number=2))},
+        receipts={other: (a_receipt(run=other),)},
+        claims={NODE: (an_incarnation(meter=Meter(spent=5.0, booked=True)),)},
+    )
+    found = {run.run: run for run in runs_shown(nothing_yet(runs=runs), past, NOW)}
+    assert {name: (len(run.attempts), len(run.checkpoints), run.cost) for name, run in found.items()} == {
+        RUN: (1, 0, 5.0),
+        other: (2, 1, 5.0),
+    }
+
+
+def test_what_trains_trains_until_now() -> None:
+    hours = Hours(began=NOW - 60, until=NOW - 60)
+    (run,) = runs_shown(nothing_yet(runs={RUN: a_run(hours=hours)}), Past(), NOW)
+    assert run.training_seconds == 60.0
+
+
+def test_of_each_run_the_newest_checkpoints_are_shown() -> None:
+    receipts = tuple(a_receipt(step) for step in range(CHECKPOINTS + 1))
+    (run,) = runs_shown(nothing_yet(runs={RUN: a_run()}), Past(receipts={RUN: receipts}), NOW)
+    assert (len(run.checkpoints), run.checkpoints[0].step) == (CHECKPOINTS, 1)
 
 
 def test_a_gangs_attempt_shows_how_it_ended_on_each_rank() -> None:

@@ -66,7 +66,13 @@ def test_what_has_been_spent_grows_with_the_time() -> None:
 
 def test_a_machine_that_was_stopped_is_counted_to_its_stop() -> None:
     off = a_machine(state=InstanceState.STOPPED, ended_at=NOW - 1800)
-    assert after(off, RUNNING) == Meter(rate=2.0, spent=1.0, first=True)
+    assert after(off, RUNNING) == Meter(rate=2.0, spent=1.0, hours=0.5, first=True)
+
+
+def test_the_meter_is_read_with_its_hours_up_to_now() -> None:
+    observed = world(a_machine(), RUNNING)
+    found = metering.read(observed, an_incarnation(meter=but(RUNNING, hours=2.0)), a_machine(), NOW)
+    assert (found.hours, found.spent, found.since) == (3.0, 2.0, None)
 
 
 def test_a_machine_that_stays_stopped_costs_nothing_more() -> None:
@@ -82,7 +88,7 @@ def test_a_machine_that_was_started_again_is_counted_again() -> None:
 
 def test_a_stop_and_a_start_that_nobody_saw_is_no_exact_sum() -> None:
     found = after(a_machine(launched_at=NOW - 1800), RUNNING)
-    assert found == Meter(rate=2.0, since=NOW - 1800, spent=1.0, exact=False, first=True)
+    assert found == Meter(rate=2.0, since=NOW - 1800, spent=1.0, hours=0.5, exact=False, first=True)
 
 
 def test_a_machine_that_came_and_went_between_two_looks_is_counted() -> None:
@@ -101,7 +107,7 @@ def test_a_price_that_never_was_known_makes_it_a_lower_bound() -> None:
 
 
 def test_a_price_that_has_moved_counts_from_now_on() -> None:
-    assert after(a_machine(), RUNNING, dollars=3.0) == Meter(rate=3.0, since=NOW, spent=2.0, first=True)
+    assert after(a_machine(), RUNNING, dollars=3.0) == Meter(rate=3.0, since=NOW, spent=2.0, hours=1.0, first=True)
 
 
 def test_a_price_that_moved_a_little_moves_nothing() -> None:
@@ -126,7 +132,7 @@ def test_a_price_that_moved_while_our_clock_jumped_spends_nothing_either() -> No
 def test_a_machine_that_ended_is_booked_and_its_claim_says_so() -> None:
     facts = look(ended(1800), RUNNING)
     assert facts.ledgers == (Ledger(pool="t", spent=1.0, entered=("f/t/0#1",)),)
-    assert facts.incarnations[0].meter == Meter(rate=2.0, spent=1.0, booked=True, first=True)
+    assert facts.incarnations[0].meter == Meter(rate=2.0, spent=1.0, hours=0.5, booked=True, first=True)
 
 
 def test_what_is_booked_is_never_booked_again() -> None:

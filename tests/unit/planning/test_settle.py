@@ -369,18 +369,20 @@ def test_a_creation_claim_learns_its_machine() -> None:
     assert settle(observed, NOW).incarnations == (an_incarnation(),)
 
 
-BOOKED = Meter(rate=0.0, booked=True, first=True)
+def _booked(ago: float) -> Meter:
+    """Of a machine that was launched an hour ago."""
+    return Meter(rate=0.0, hours=(3600 - ago) / 3600, booked=True, first=True)
 
 
 def test_a_creation_claim_learns_when_and_why_its_machine_ended() -> None:
     facts = settle(training(machines=(GONE,)), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT, meter=BOOKED),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 3, cause=Cause.SPOT, meter=_booked(3)),)
 
 
 def test_a_claim_that_a_persons_update_ended_learns_why() -> None:
     ended = {(NODE, 1): an_incarnation(ended_at=NOW - 9)}
     facts = settle(training(machines=(GONE,), incarnations=ended), NOW)
-    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT, meter=BOOKED),)
+    assert facts.incarnations == (an_incarnation(ended_at=NOW - 9, cause=Cause.SPOT, meter=_booked(9)),)
 
 
 def test_a_machine_without_a_claim_makes_none() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.adapters.local.table import SqliteTable
+from lifecycle.adapters.simulated.table import MemoryTable, Storage
+from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.holds import Allowance
@@ -173,6 +175,39 @@ def test_attempts_are_read_oldest_first_and_of_their_run_only(tracker: Controlle
     for run, number in ((RUN, 10), (RUN, 9), (f"{RUN}0", 1), (RUN, 1)):
         tracker.give_out("f", an_attempt(run=run, number=number), None)
     assert [attempt.number for attempt in tracker.attempts("f", RUN)] == [1, 9, 10]
+
+
+def test_the_past_is_all_of_it_by_run_and_by_node_oldest_first(
+    tracker: ControllerTracker, node: NodeTracker
+) -> None:
+    for number in (10, 9):
+        tracker.give_out("f", an_attempt(number=number), None)
+        tracker.claim_incarnation("f", an_incarnation(number=number), None)
+        node.receive(a_receipt(number, epoch=number))
+    past = tracker.past("f")
+    assert [attempt.number for attempt in past.attempts[RUN]] == [9, 10]
+    assert [receipt.step for receipt in past.receipts[RUN]] == [9, 10]
+    assert [claim.number for claim in past.claims[NODE]] == [9, 10]
+
+
+def test_what_every_rank_of_a_gang_tells_is_one_receipt_of_the_past() -> None:
+    storage = Storage(Timeline())
+    for writer in ("m1", "m2"):
+        NodeTracker(MemoryTable(storage, writer), NODE).receive(a_receipt(7))
+    past = ControllerTracker(MemoryTable(storage)).past("f")
+    assert past.receipts == {RUN: (a_receipt(7),)}
+
+
+def test_the_past_is_one_reading_however_many_runs_there_are(
+    tracker: ControllerTracker, table: SqliteTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(5):
+        tracker.give_out("f", an_attempt(run=f"f.t.main.{index}"), None)
+    asked: list[str] = []
+    monkeypatch.setattr(table, "_open", table._open)
+    table._open.set_trace_callback(asked.append)
+    assert len(tracker.past("f").attempts) == 5
+    assert len(asked) == 1
 
 
 # ---- drains --------------------------------------------------------------------------------------

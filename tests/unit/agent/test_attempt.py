@@ -378,6 +378,25 @@ def test_the_ranks_are_signalled_a_second_later(hands: Hands) -> None:
     assert hands.trainer.signals == 1
 
 
+def test_ranks_that_are_not_ready_for_a_signal_are_waited_for(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.catches = False
+    hands.look(a_demand())
+    hands.look(a_demand(), after=5)
+    assert hands.trainer.signals == 0
+    hands.trainer.catches = True
+    hands.look(a_demand(), after=1, times=3)
+    assert hands.trainer.signals == 1
+
+
+def test_after_ten_seconds_those_ranks_are_signalled_that_are_ready(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.catches = False
+    hands.look(a_demand())
+    hands.look(a_demand(), after=10)
+    assert hands.trainer.signals == 1
+
+
 def test_a_trainer_with_the_helper_is_not_signalled(hands: Hands) -> None:
     hands.begins()
     hands.trainer.helper = True

@@ -69,6 +69,14 @@ def test_a_save_that_was_under_way_at_the_stop_proves_it() -> None:
     assert drain.proof(tightened, a_trainee(OLD, NEW)) == NEW
 
 
+@pytest.mark.parametrize(("written", "proves"), [(NOW - 0.1, False), (NOW, True), (NOW + 5, True)])
+def test_what_was_written_before_the_ask_proves_nothing_though_it_counts_only_now(
+    written: float, proves: bool
+) -> None:
+    found = LocalCheckpoint(130, "checkpoint-130", "c130", written)
+    assert (drain.proof(an_ask(), a_trainee(OLD, found)) is not None) is proves
+
+
 def test_the_words_name_the_deadline_of_the_provider() -> None:
     assert drain.words(an_ask(demand={"deadline": NOW + 30})).deadline == NOW + 30
 

@@ -42,7 +42,7 @@ Print = tuple[tuple[str, int, int, int], ...]
 
 
 class Format(NamedTuple):
-    """The checkpoints of one kind of trainer: their names, and the step of one that is whole (None: it is not)."""
+    """The checkpoints of one kind of trainer: their names, and the step of one that is whole (None: it is none)."""
 
     named: Callable[[str], bool]
     step: Callable[[Path], int | None]
@@ -73,11 +73,6 @@ class Looks:
         self._known = others | {path: look for path, look in seen.items() if look}
         return tuple(sorted(_found(path, look) for path, look in seen.items() if look and look.step is not None))
 
-    def wrecks(self, profile: Profile, directory: Path) -> tuple[str, ...]:
-        """What bears a checkpoint's name and is none, now that its trainer has ended: it may pick it by itself."""
-        whole = {found.name for found in self.complete(profile, directory, lambda: False)}
-        return tuple(path.name for path in _named(profile, directory) if path.name not in whole)
-
     def _look(self, path: Path, form: Format, writing: Callable[[], bool]) -> Look | None:
         """None: it went away just now, or holds what is no file."""
         try:
@@ -86,9 +81,30 @@ class Looks:
             look = known if known and known.print == seen else Look(seen, now)
             if look.read or (now - look.since < REST and writing()):
                 return look
-            return look._replace(read=True, step=form.step(path) if seen else None)
+            return look._replace(read=True, step=None if torn(path) else form.step(path))
         except (OSError, Unsound):
             return None
+
+
+def wrecks(profile: Profile, directory: Path) -> tuple[str, ...]:
+    """Names of checkpoints that are provably cut short, once their trainer has ended: it may pick one by itself."""
+    found = []
+    for path in _named(profile, directory):
+        with suppress(OSError, Unsound):
+            if torn(path):
+                found.append(path.name)
+    return tuple(found)
+
+
+def torn(path: Path) -> bool:
+    """Whether its own format shows that something is missing. Raises OSError, Unsound.
+
+    A distributed checkpoint of torch has its parts first, and `.metadata` by a rename when all are there.
+    """
+    files = files_of(path)
+    names = {name for name, _ in files}
+    parts_alone = any(name.endswith(".distcp") for name in names) and ".metadata" not in names
+    return not files or INCOMPLETE in names or parts_alone or not all(_to_its_end(file) for _, file in files)
 
 
 def _named(profile: Profile, directory: Path) -> Iterator[Path]:
@@ -108,19 +124,11 @@ def _found(path: Path, look: Look) -> LocalCheckpoint:
 
 
 def _torchrun(path: Path) -> int | None:
-    """A distributed checkpoint of torch has its parts first, and `.metadata` by a rename when all are there."""
-    files = files_of(path)
-    parts = any(name.endswith(".distcp") for name, _ in files)
-    if parts and not (path / ".metadata").is_file():
-        return None
-    return step_in_name(path.name) if _all_there(files) else None
+    return step_in_name(path.name)
 
 
 def _transformers(path: Path) -> int | None:
     """`trainer_state.json` is written after the tensors, and says the step."""
-    files = files_of(path)
-    if (path / INCOMPLETE).exists() or not _all_there(files):
-        return None
     said = _json((path / "trainer_state.json").read_bytes())
     step = said.get("global_step") if isinstance(said, dict) else None
     return step if isinstance(step, int) and step == step_in_name(path.name) else None
@@ -148,12 +156,8 @@ def _value_of(key: str, pickled: Any) -> int | None:
     return None
 
 
-def _all_there(files: list[tuple[str, Path]]) -> bool:
-    """Whether every file of a format that tells its own length is there to its end."""
-    return all(_to_its_end(file) for _, file in files)
-
-
 def _to_its_end(file: Path) -> bool:
+    """True for a format that does not tell its length."""
     if file.suffix == ".safetensors":
         return _safetensors(file)
     return _archive(file) if file.suffix in _TORCH else True

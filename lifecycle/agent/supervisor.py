@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lifecycle.agent.formats import Looks
+from lifecycle.agent.formats import Looks, wrecks
 from lifecycle.agent.rundir import HYPERPARAMETERS, RunDirectory, complete_checkpoints, discard
 from lifecycle.model.fleet import Profile
 from lifecycle.model.records import Assignment
@@ -55,7 +55,7 @@ class Supervisor:
         directory = self.checkpoint_directory(assignment)
         directory.mkdir(parents=True, exist_ok=True)
         if assignment.profile is not Profile.SCRIPT:
-            self.discard(assignment, self._looks.wrecks(assignment.profile, directory))
+            self.discard(assignment, wrecks(assignment.profile, directory))
 
     def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
         self._launcher.launch(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.agent.formats import INCOMPLETE, REST, Looks
+from lifecycle.agent.formats import INCOMPLETE, REST, Looks, wrecks
 from lifecycle.model.fleet import Profile
 
 TORCHRUN, TRANSFORMERS, LIGHTNING = Profile.TORCHRUN, Profile.TRANSFORMERS, Profile.LIGHTNING
@@ -266,8 +266,21 @@ def test_a_folder_or_another_file_is_none(watcher: Watcher) -> None:
 # ---- wrecks ------------------------------------------------------------------------------------------
 
 
-def test_wrecks_are_what_bears_the_name_and_is_not_whole(watcher: Watcher) -> None:
-    of_transformers(watcher.directory, 20)
-    (of_transformers(watcher.directory, 40) / INCOMPLETE).touch()
-    (watcher.directory / "runs").mkdir()
-    assert watcher.looks.wrecks(TRANSFORMERS, watcher.directory) == ("checkpoint-40",)
+def test_wrecks_are_what_bears_the_name_and_was_cut_short(tmp_path: Path) -> None:
+    of_transformers(tmp_path, 20)
+    (of_transformers(tmp_path, 40) / INCOMPLETE).touch()
+    tear(of_transformers(tmp_path, 60) / "optimizer.pt")
+    (tmp_path / "runs").mkdir()
+    assert sorted(wrecks(TRANSFORMERS, tmp_path)) == ["checkpoint-40", "checkpoint-60"]
+
+
+def test_what_another_tool_made_under_that_name_is_no_wreck(tmp_path: Path) -> None:
+    (of_transformers(tmp_path, 20) / "trainer_state.json").unlink()
+    sharded(tmp_path, 20).rename(tmp_path / "epoch=3-step=20.ckpt")
+    (tmp_path / "old-20.ckpt").write_bytes(b"a pickle of old")
+    assert [wrecks(profile, tmp_path) for profile in (TRANSFORMERS, LIGHTNING)] == [(), ()]
+
+
+def test_a_link_is_no_wreck(tmp_path: Path) -> None:
+    (of_transformers(tmp_path, 20) / "link").symlink_to("/etc/hostname")
+    assert wrecks(TRANSFORMERS, tmp_path) == ()

@@ -36,7 +36,7 @@ test: check ## what must hold, but for the stories; without a Pulumi CLI and wit
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour
 	$(BIN)/pytest -n 2 --dist worksteal -m story
 
-test-trainers: $(STAMP) ## torch, transformers and Lightning on real fleets: installs 6 GB outside the tree, then half an hour
+test-trainers: $(STAMP) ## torch, transformers and Lightning on real fleets: installs 6 GB outside the tree; an hour
 	$(BIN)/python -m tests.trainers.environment
 	$(BIN)/pytest -m trainer tests/trainers
 

@@ -142,7 +142,8 @@ def next_move(ask: Ask, trainee: Trainee, now: float) -> Move:
         return Move.WAIT
     if ask.demand.mode is AskMode.SAVE:
         return _while_saving(ask, trainee, now)
-    if not ask.signalled and not trainee.helper and now >= ask.asked_at + SIGNAL_AFTER:
+    patient = ask.demand.deadline is not None or now < ask.asked_at + ask.demand.grace
+    if patient and not ask.signalled and not trainee.helper and now >= ask.asked_at + SIGNAL_AFTER:
         return Move.SIGNAL
     if ask.demand.deadline is not None:
         return Move.WAIT

@@ -105,6 +105,7 @@ class ScriptedTrainer:
         self.signals = 0
         self.catches = True
         """All of its ranks do; else only some."""
+        self.deaf = False
         self.terminations = 0
         self.kills = 0
         self.discarded: list[str] = []
@@ -184,7 +185,7 @@ class ScriptedTrainer:
         return self.helper
 
     def signal_ranks(self, assignment: Assignment, *, some: bool = False) -> tuple[int, ...]:
-        if not (self.catches or some):
+        if self.deaf or not (self.catches or some):
             return ()
         self.signals += 1
         return (4711,)

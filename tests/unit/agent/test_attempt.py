@@ -397,6 +397,17 @@ def test_after_ten_seconds_those_ranks_are_signalled_that_are_ready(hands: Hands
     assert hands.trainer.signals == 1
 
 
+def test_one_that_catches_no_signal_is_refused_at_the_end_of_its_grace(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.deaf = True
+    asked = a_demand(policy=WithoutCheckpoint.REFUSE)
+    hands.look(asked)
+    hands.look(asked, after=89)
+    assert not hands.state.refused
+    hands.look(asked, after=1)
+    assert hands.state.refused == ("r1",)
+
+
 def test_a_trainer_with_the_helper_is_not_signalled(hands: Hands) -> None:
     hands.begins()
     hands.trainer.helper = True

@@ -116,7 +116,7 @@ def _transformers_callback() -> Any:
             self._every, self._stopped = every, False
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            _register()
+            progress(state.global_step, total=state.max_steps)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             save, stop = together(state.global_step, every=self._every)

@@ -137,11 +137,12 @@ def test_transformers_saves_once_for_one_ask(run: Path, frameworks: None) -> Non
     assert after_step(callback, 3) == (False, False)
 
 
-def test_transformers_registers_when_it_trains(run: Path, frameworks: None) -> None:
+def test_transformers_registers_when_it_trains_and_says_how_far_it_goes(run: Path, frameworks: None) -> None:
     callback = trainer.TransformersCallback()
     assert not (run / "helper.json").exists()
-    callback.on_train_begin(None, None, control())
+    callback.on_train_begin(None, SimpleNamespace(global_step=20, max_steps=500), control())
     assert (run / "helper.json").exists()
+    assert said(run, "progress.json") == {"step": 20, "total": 500}
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test stories soak mutants check engine browser demo bench docs clean
+.PHONY: help test test-trainers stories soak mutants check engine browser demo bench docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,10 +35,14 @@ test: check ## what must hold, but for the stories; without a Pulumi CLI and Go,
 	-@timeout 900 $(BIN)/python -m tests.engine.cli
 	-@timeout 600 $(BIN)/python -m tests.alerts.rulecheck
 	-@timeout 300 $(BIN)/python -m tests.browser
-	$(BIN)/pytest -n 2 --dist worksteal -m "not story and not soak"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not story and not soak and not trainer"
 
 stories: engine ## whole stories on AWS with real agents and the real engine: about a quarter of an hour
 	$(BIN)/pytest -n 2 --dist worksteal -m story
+
+test-trainers: $(STAMP) ## torch, transformers and Lightning on real fleets: installs 6 GB outside the tree; an hour
+	$(BIN)/python -m tests.trainers.environment
+	$(BIN)/pytest -m trainer tests/trainers
 
 mutants: $(STAMP) ## take each guard away, one at a time, and see a test fail: some minutes
 	$(BIN)/python -m tests.mutants

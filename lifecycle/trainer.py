@@ -15,7 +15,12 @@
     else:
         trainer.done({"loss": loss})
 
-`step` is the number of steps finished. Outside Steadyfleet's agent every function is a no-op. The
+`step` is the number of steps finished. Several ranks have to do the same at the same step; ask for all of them:
+
+        save, stop = trainer.together(step)
+
+One line for others: `callbacks=[trainer.TransformersCallback()]`, `callbacks=[trainer.LightningCallback()]`.
+Outside Steadyfleet's agent every function is a no-op; torch is used where it is imported already. The
 contract is files in `$STEADY_RUN_DIR`: `stop.json` (read), `progress.json`, `helper.json` and
 `result.json` (written whole, by rename).
 """
@@ -24,6 +29,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import Any
 
@@ -54,6 +60,19 @@ def should_stop(step: int) -> bool:
     return request is not None and request.get("mode") == "save-and-exit"
 
 
+def together(step: int, *, every: int = 1) -> tuple[bool, bool]:
+    """(save, stop) for all ranks of torch.distributed, whichever of them is asked.
+
+    Call it on every rank after every step. Each `every` steps they agree, by one MAX all-reduce of an int;
+    at other steps nobody saves or stops. Without torch.distributed it is `should_save` and `should_stop`.
+    """
+    if step % every:
+        _progress(step)
+        return False, False
+    asked = _greatest(2 if should_stop(step) else int(should_save(step)))
+    return asked > 0, asked == 2
+
+
 def saved(step: int) -> None:
     """A complete checkpoint of `step` is in the checkpoint directory."""
     global _answered
@@ -73,6 +92,95 @@ def progress(step: int, total: int | None = None) -> None:
 def done(result: Any = None) -> None:
     """Training has finished; `result` (a little JSON) is recorded with the run."""
     _write("result.json", result)
+
+
+def __getattr__(name: str) -> Any:
+    """The callbacks are made when they are asked for: this file imports nothing that may be missing."""
+    if name == "TransformersCallback":
+        return _transformers_callback()
+    if name == "LightningCallback":
+        return _lightning_callback()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _transformers_callback() -> Any:
+    from transformers import TrainerCallback  # type: ignore[import-not-found, unused-ignore]
+
+    class TransformersCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+        """For `transformers.Trainer`: saves and stops when asked to, all ranks at the same step.
+
+        The checkpoint is the Trainer's own; `every` as in `together`.
+        """
+
+        def __init__(self, every: int = 1) -> None:
+            self._every, self._stopped = every, False
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            progress(state.global_step, total=state.max_steps)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            save, stop = together(state.global_step, every=self._every)
+            control.should_save = control.should_save or save
+            control.should_training_stop = control.should_training_stop or stop
+            self._stopped = self._stopped or stop
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            saved(state.global_step)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if not self._stopped:
+                done({"step": state.global_step})
+
+    return TransformersCallback
+
+
+def _lightning_callback() -> Any:
+    from lightning.pytorch import Callback  # type: ignore[import-not-found, unused-ignore]
+    from lightning.pytorch.utilities.exceptions import (  # type: ignore[import-not-found, unused-ignore]
+        SIGTERMException,
+    )
+
+    class LightningCallback(Callback):  # type: ignore[misc, unused-ignore]
+        """For Lightning's Trainer: saves and stops when asked to, all ranks at the same step.
+
+        The checkpoint goes into STEADY_CHECKPOINT_DIR under Lightning's own name; `every` as in `together`.
+        """
+
+        def __init__(self, every: int = 1) -> None:
+            self._every, self._seen = every, -1
+
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            self._seen = trainer.global_step
+            _register()
+
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            step = trainer.global_step
+            if step == self._seen:  # gradients are still being accumulated
+                return
+            self._seen = step
+            save, stop = together(step, every=self._every)
+            if save:
+                name = f"epoch={trainer.current_epoch}-step={step}.ckpt"
+                trainer.save_checkpoint(os.path.join(os.environ["STEADY_CHECKPOINT_DIR"], name))  # noqa: PTH118
+                saved(step)
+            if stop:
+                raise SIGTERMException
+
+        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+            done({"step": trainer.global_step})
+
+    return LightningCallback
+
+
+def _greatest(asked: int) -> int:
+    """Over all ranks, on the device that they talk over."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return asked
+    by_gpu = "nccl" in str(torch.distributed.get_backend())
+    flag = torch.tensor([asked], device=f"cuda:{torch.cuda.current_device()}" if by_gpu else "cpu")
+    torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+    return int(flag.item())
 
 
 def _register() -> None:

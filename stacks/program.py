@@ -12,10 +12,9 @@ import pulumi
 from lifecycle.bootstrap import stack as composed
 from lifecycle.control.register import Application
 from lifecycle.model.codec import convert
-from lifecycle.model.errors import Fault, SpecError, SteadyError
+from lifecycle.model.errors import SpecError, SteadyError
 from lifecycle.model.foundation import STACK, Foundation, stack_of
 from lifecycle.planning.adoption import Consent
-from lifecycle.planning.unbuilt import unbuilt
 from lifecycle.specfile import SpecFile, load
 from lifecycle.specfile.source import recorded
 from stacks import bundle, fleet, machines, userdata
@@ -109,9 +108,6 @@ def _spec(name: str, path: str | None) -> SpecFile:
             fix=f"`pulumi stack select {spec.fleet}`, or name another file: `pulumi config set steady:spec ...`",
         )
     _same_region(path, str(spec.region))
-    faults = _unbuilt(found)
-    if faults:
-        raise SpecError(faults, fix="leave these fields out for now")
     return found
 
 
@@ -122,10 +118,6 @@ def _same_region(path: str, region: str) -> None:
             f"{path} is of {region}, and aws:region is {configured or 'not set'}",
             fix=f"`pulumi config set aws:region {region}`",
         )
-
-
-def _unbuilt(found: SpecFile) -> tuple[Fault, ...]:
-    return tuple(found.fault(where, f"{what} not built yet in this version") for where, what in unbuilt(found.spec))
 
 
 async def _foundation(region: str) -> Foundation:

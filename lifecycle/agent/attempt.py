@@ -265,8 +265,8 @@ class AttemptKeeper:
             return
         move = drain.next_move(ask, trainee, now)
         if move is Move.SIGNAL:
-            self._trainer.signal_ranks(assignment)
-            self._remember(ask=msgspec.structs.replace(ask, signalled=True))
+            if self._trainer.signal_ranks(assignment, some=now >= ask.asked_at + drain.SIGNAL_SOME_AFTER):
+                self._remember(ask=msgspec.structs.replace(ask, signalled=True))
         elif move is Move.TERMINATE:
             self._trainer.terminate(assignment)
             self._remember(ask=msgspec.structs.replace(ask, terminated_at=now))

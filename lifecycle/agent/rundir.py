@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,20 +94,26 @@ def step_in_name(name: str) -> int | None:
     return int(match["step"])
 
 
-def complete_checkpoints(directory: Path) -> tuple[LocalCheckpoint, ...]:
-    """The complete checkpoints in `directory`, oldest step first. No directory: none."""
-    found = []
+def plain_entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    """The files and directories in `directory`, but for hidden ones and links. No directory: none."""
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                step = step_in_name(entry.name)
                 plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
-                if step is not None and plain:
-                    with suppress(FileNotFoundError):  # pruned by its trainer just now
-                        signature = _signature(entry.stat(follow_symlinks=False))
-                        found.append(LocalCheckpoint(step, entry.name, signature))
+                if plain and not entry.name.startswith("."):
+                    yield entry
     except OSError:
-        return ()
+        return
+
+
+def complete_checkpoints(directory: Path) -> tuple[LocalCheckpoint, ...]:
+    """The complete checkpoints of profile `script`, oldest step first. No directory: none."""
+    found = []
+    for entry in plain_entries(directory):
+        step = step_in_name(entry.name)
+        if step is not None:
+            with suppress(FileNotFoundError):  # pruned by its trainer just now
+                found.append(LocalCheckpoint(step, entry.name, _signature(entry.stat(follow_symlinks=False))))
     return tuple(sorted(found))
 
 

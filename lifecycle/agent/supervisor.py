@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lifecycle.agent.formats import Looks, wrecks
 from lifecycle.agent.rundir import HYPERPARAMETERS, RunDirectory, complete_checkpoints, discard
+from lifecycle.model.fleet import Profile
 from lifecycle.model.records import Assignment
 from lifecycle.ports.trainer import Launch, Launcher, LocalCheckpoint, ProcessState, StopRequest
 from lifecycle.system import openfiles, processes
@@ -46,10 +48,14 @@ class Supervisor:
     ) -> None:
         self._node, self._disk, self._logs, self._launcher = node, disk, logs, launcher
         self._accelerator, self._opener = re.compile(accelerator), tuple(opener)
+        self._looks = Looks()
 
     def prepare(self, assignment: Assignment) -> None:
         self._run(assignment.run).reset(assignment.hyperparameters)
-        self.checkpoint_directory(assignment).mkdir(parents=True, exist_ok=True)
+        directory = self.checkpoint_directory(assignment)
+        directory.mkdir(parents=True, exist_ok=True)
+        if assignment.profile is not Profile.SCRIPT:
+            self.discard(assignment, wrecks(assignment.profile, directory))
 
     def launch(self, assignment: Assignment, resume_from: Path | None) -> None:
         self._launcher.launch(
@@ -75,14 +81,12 @@ class Supervisor:
     def helper_present(self, run: str) -> bool:
         return self._run(run).helper_present()
 
-    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:
-        signalled = []
-        for pid in self._ranks(assignment):
-            caught = processes.catches(pid)
-            wanted = next((s for s in (signal.SIGTERM, signal.SIGUSR1) if s in caught), None)
-            if wanted is not None and processes.send(pid, wanted):
-                signalled.append(pid)
-        return tuple(signalled)
+    def signal_ranks(self, assignment: Assignment, *, some: bool = False) -> tuple[int, ...]:
+        """A rank that leaves alone takes the others into a collective that never ends, so all are asked at once."""
+        wanted = {pid: _caught(pid) for pid in self._ranks(assignment)}
+        if None in wanted.values() and not some:
+            return ()
+        return tuple(pid for pid, number in wanted.items() if number and processes.send(pid, number))
 
     def terminate(self, assignment: Assignment) -> None:
         for pid in self._ranks(assignment):
@@ -111,7 +115,10 @@ class Supervisor:
         return self._run(run).result()
 
     def checkpoints(self, assignment: Assignment) -> tuple[LocalCheckpoint, ...]:
-        return complete_checkpoints(self.checkpoint_directory(assignment))
+        directory = self.checkpoint_directory(assignment)
+        if assignment.profile is Profile.SCRIPT:
+            return complete_checkpoints(directory)
+        return self._looks.complete(assignment.profile, directory, lambda: self._lives(assignment))
 
     def checkpoint_directory(self, assignment: Assignment) -> Path:
         return self._run(assignment.run).path / assignment.checkpoint_directory
@@ -147,6 +154,10 @@ class Supervisor:
         named = (f"{name}={arn}" for name, arn in sorted(assignment.secrets.items()))
         return (*self._opener, *named, "--", *assignment.command)
 
+    def _lives(self, assignment: Assignment) -> bool:
+        process = self.process(assignment)
+        return process is not None and process.alive
+
     def environment(self, assignment: Assignment, resume_from: Path | None) -> dict[str, str]:
         """The contract's variables over the node's own and the spec's."""
         run = self._run(assignment.run).path
@@ -173,6 +184,12 @@ class Supervisor:
         if resume_from is not None:
             ours["STEADY_RESUME_FROM"] = str(resume_from)
         return {**_tracking(assignment, os.environ), "PATH": _path(), **assignment.env, **ours}
+
+
+def _caught(pid: int) -> signal.Signals | None:
+    """The signal to ask this process by; None: each of them would end it."""
+    caught = processes.catches(pid)
+    return next((number for number in (signal.SIGTERM, signal.SIGUSR1) if number in caught), None)
 
 
 def _foreign(pid: int, ours: set[int]) -> bool:

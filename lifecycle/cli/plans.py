@@ -124,7 +124,7 @@ def apply(
     context: Context, /, spec: Path, planfile: Path | None, yes: bool, timeout: float, **consent: bool
 ) -> int:
     """Plan, ask, and act until every run trains or has ended. With a saved plan: only while it still holds."""
-    found = buildable(context, spec)
+    found = loaded(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, consent, yes=yes, planfile=planfile):
         return 1
@@ -186,7 +186,7 @@ def run(context: Context, /, spec: Path, yes: bool, **consent: bool) -> int:
     """Apply, then keep ticking until every run has ended. Ctrl-C saves and stops; twice leaves at once."""
     from lifecycle.cli.live import watch_to_the_end
 
-    found = buildable(context, spec)
+    found = loaded(context, spec)
     control = context.controls.of_spec(found.spec, fresh=True)
     if not _adopted(context, control, found, consent, yes=yes):
         return 1
@@ -259,7 +259,7 @@ def reconcile(
 @pass_context
 def destroy(context: Context, spec: Path, yes: bool, timeout: float) -> int:
     """Save and end every node of the fleet. Checkpoints and history are kept."""
-    found = _loaded(context, spec)
+    found = loaded(context, spec)
     control, fleet = context.controls.of_spec(found.spec, fresh=True), found.spec.fleet
     observed, _ = control.controller.look(fleet)
     live = [machine for machine in observed.machines or () if machine.live]
@@ -275,7 +275,7 @@ def destroy(context: Context, spec: Path, yes: bool, timeout: float) -> int:
     return _tick_until(context, control, fleet, timeout)
 
 
-def _loaded(context: Context, path: Path) -> SpecFile:
+def loaded(context: Context, path: Path) -> SpecFile:
     from lifecycle.specfile import load
 
     found = load(path)
@@ -293,21 +293,6 @@ def _warn(context: Context, found: SpecFile, planned: Plan | None) -> None:
     for warning in found.warnings:
         if not warning.path.startswith(tuple(measured)) or not warning.message.startswith(NOTICE_SUMS):
             context.say(f"{warning} (warning)")
-
-
-def buildable(context: Context, path: Path) -> SpecFile:
-    """The spec, when this version does everything that it says."""
-    from lifecycle.model.errors import SpecError
-    from lifecycle.planning.unbuilt import unbuilt
-
-    found = _loaded(context, path)
-    faults = tuple(
-        found.fault(where, f"{what} not built yet in this version; `validate` accepts it, `apply` does not")
-        for where, what in unbuilt(found.spec)
-    )
-    if faults:
-        raise SpecError(faults, fix="leave these fields out for now")
-    return found
 
 
 def _can_be_made(control: Control, found: SpecFile) -> None:

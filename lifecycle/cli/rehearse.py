@@ -34,10 +34,10 @@ def rehearse(context: Context, spec: Path, node: str | None, timeout: float) -> 
     """Try one save and stop on a live node, or on a copy, and see that it goes on from there."""
     from msgspec.structs import replace
 
-    from lifecycle.cli.plans import buildable
+    from lifecycle.cli.plans import loaded
     from lifecycle.model.ids import NodeName
 
-    found = buildable(context, spec)
+    found = loaded(context, spec)
     named = NodeName.parse(node) if node else None
     control = context.controls.of_spec(found.spec, fresh=True)
     live = _live(control, found.spec, named)

@@ -22,7 +22,6 @@ ANCHORS: Mapping[str, str] = {
     "incarnation": "an-incarnation-is-taken",
     "launches per hour": "launches-per-hour",
     "making": "whether-it-was-made-is-not-known",
-    "not built yet": "errors-in-a-spec",
     "not ours": "not-our-machine",
     "older spec": "an-older-text",
     "other record": "nothing-is-on-record-of-it",

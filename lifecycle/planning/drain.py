@@ -2,8 +2,8 @@
 
 A save is proven by a complete checkpoint that was not there when it was asked for, or, once the trainer
 has ended, by one whose step is at least the trainer's own progress. Files are asked first; ranks that
-catch a signal get it a second later unless the helper has registered. Under a provider's deadline nobody
-is killed: the machine's end does that, and a late save is still worth shipping.
+catch a signal get it a second later, all at once, unless the helper has registered. Under a provider's
+deadline nobody is killed: the machine's end does that, and a late save is still worth shipping.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ LAST_WORD = 1.0
 """Seconds before the machine's end that its agent keeps for saying how its attempt ended."""
 
 SIGNAL_AFTER = 1.0
+
+SIGNAL_SOME_AFTER = 10.0
+"""Seconds that all ranks of a trainer, which may have begun just now, are given to be ready for a signal."""
+
 KILL_AFTER = 5.0
 
 
@@ -84,13 +88,19 @@ def words(ask: Ask) -> StopRequest:
 
 def proof(ask: Ask, trainee: Trainee) -> LocalCheckpoint | None:
     """The checkpoint that answers the ask, if it is there."""
-    fresh = [c for c in trainee.checkpoints if (c.name, c.signature) not in ask.baseline]
+    fresh = [c for c in trainee.checkpoints if _since(ask, c)]
     if fresh:
         return fresh[-1]
     if not trainee.alive and trainee.progress is not None and trainee.checkpoints:
         newest = trainee.checkpoints[-1]
         return newest if newest.step >= trainee.progress else None
     return None
+
+
+def _since(ask: Ask, found: LocalCheckpoint) -> bool:
+    """Whether it was not there when it was asked for; one written before, and found complete only later, was."""
+    earlier = found.written_at is not None and found.written_at < ask.asked_at
+    return not earlier and (found.name, found.signature) not in ask.baseline
 
 
 def known_step(trainee: Trainee, from_step: int | None) -> int | None:
@@ -132,7 +142,8 @@ def next_move(ask: Ask, trainee: Trainee, now: float) -> Move:
         return Move.WAIT
     if ask.demand.mode is AskMode.SAVE:
         return _while_saving(ask, trainee, now)
-    if not ask.signalled and not trainee.helper and now >= ask.asked_at + SIGNAL_AFTER:
+    patient = ask.demand.deadline is not None or now < ask.asked_at + ask.demand.grace
+    if patient and not ask.signalled and not trainee.helper and now >= ask.asked_at + SIGNAL_AFTER:
         return Move.SIGNAL
     if ask.demand.deadline is not None:
         return Move.WAIT

@@ -22,7 +22,6 @@ from lifecycle.planning import stakes
 from lifecycle.planning.adoption import Objection
 from lifecycle.planning.changes import Change, Path, Where, Widening, changes, widened
 from lifecycle.planning.stakes import pool_of
-from lifecycle.planning.unbuilt import unbuilt
 
 _CAUSED_BY = {
     "instance_type": ("instance_types",),
@@ -145,7 +144,7 @@ def reviewed(
         plan=plan,
         changes=found,
         widenings=widened(before, after, where),
-        objections=(*objections, *_unbuilt(after, where)),
+        objections=tuple(objections),
         groups=_groups(after, plan, explains),
         held_back=_held_back(plan.refusals),
         drift=tuple(each for each in plan.drift if not explains(_causes(each.field), pool_of(each.node))),
@@ -176,12 +175,6 @@ def worst_first(reviews: Iterable[Review]) -> list[Review]:
         return bool(review.faults), review.exit_code(detailed=False) == 6, ended, not review.quiet
 
     return sorted(reviews, key=gravity, reverse=True)
-
-
-def _unbuilt(spec: FleetSpec, where: Where) -> Iterator[Objection]:
-    for path, what in unbuilt(spec):
-        said = f"{where(path)}: {what} not built yet in this version"
-        yield Objection(guard="not built yet", evidence=said, override="leave this field out for now")
 
 
 def _diff(path: str, before: str, after: str) -> tuple[str, ...]:

@@ -48,11 +48,15 @@ class Launcher(Protocol):
 
 
 class LocalCheckpoint(msgspec.Struct, frozen=True, order=True):
-    """A complete checkpoint on the node's disk. `signature` changes whenever it was put there anew."""
+    """A complete checkpoint on the node's disk. `signature` changes whenever it was put there anew.
+
+    `written_at` (seconds since the epoch) is when the last of it was written, where it counts only later.
+    """
 
     step: int
     name: str
     signature: str
+    written_at: float | None = None
 
 
 class StopRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +85,11 @@ class Trainer(Protocol):
 
     def helper_present(self, run: str) -> bool: ...
 
-    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:
-        """Signals each rank that catches TERM (or else USR1), once; returns the pids."""
+    def signal_ranks(self, assignment: Assignment, *, some: bool = False) -> tuple[int, ...]:
+        """Signals the ranks that catch TERM (or else USR1), one after the other, and returns their pids.
+
+        Unless all of them do, nobody is, but for `some`.
+        """
         ...
 
     def terminate(self, assignment: Assignment) -> None:

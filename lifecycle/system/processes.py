@@ -18,6 +18,14 @@ import psutil
 
 _PROC = Path("/proc")
 
+_LAUNCHERS = frozenset(
+    (
+        *("accelerate", "accelerate.commands.launch", "deepspeed"),
+        *("torchrun", "torch.distributed.launch", "torch.distributed.run"),
+    )
+)
+_SHELLS = frozenset({"bash", "dash", "sh", "zsh"})
+
 
 class Identity(msgspec.Struct, frozen=True):
     """One process, for ever. `started` is in clock ticks since boot."""
@@ -143,12 +151,54 @@ def catches(pid: int) -> frozenset[signal.Signals]:
 def ranks(root: int) -> list[int]:
     """The rank processes under `root`: the topmost that carry RANK or LOCAL_RANK while their parent does not.
 
-    Loader workers inherit those variables, so the environment alone does not tell. A process without
-    ranks under it is its own rank. Source of the rule: torchrun kills process groups, so a launcher must
-    never be signalled (measured in the project's research).
+    Loader workers inherit those variables, so the environment alone does not tell. Without ranks under it a
+    process is its own rank, but for a launcher or a shell: then what runs under that is. Who starts the other
+    ranks by itself, as Lightning does, has no LOCAL_RANK, is rank 0 and hands signals on: it is named alone, for
+    a rank that hears one twice hangs. Sources: torchrun kills process groups, so a launcher must never be
+    signalled; Lightning's `_SignalConnector` (both measured on the real ones, `make test-trainers`).
     """
     found = [pid for pid in (root, *descendants(root)) if _ranked(pid) and not _ranked(_parent(pid))]
-    return found or ([root] if identify(root) else [])
+    return _starter(found) or found or _alone(root)
+
+
+def _starter(found: list[int]) -> list[int]:
+    """Rank 0, where it started the others by itself."""
+    local = [item for pid in found for item in environment(pid) if item.startswith(b"LOCAL_RANK=")]
+    if len(local) < len(found) or b"LOCAL_RANK=0" in local:
+        return []
+    return [pid for pid in {_parent(each) for each in found} if identify(pid) and not _launches(pid)]
+
+
+def _alone(root: int) -> list[int]:
+    if identify(root) is None:
+        return []
+    return [pid for child in _children(root) for pid in _alone(child)] if _launches(root) else [root]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _launches(pid: int) -> bool:
+    """Whether it only starts trainers. A shell that traps SIGTERM knows what to do with it."""
+    program = _program(pid)
+    return program in _LAUNCHERS or (program in _SHELLS and signal.SIGTERM not in catches(pid))
+
+
+def _program(pid: int) -> str:
+    """The program's name; of Python, what that runs: a module or a script."""
+    try:
+        words = (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    name = Path(words[0]).name
+    if not name.startswith("python"):
+        return name
+    runs = next((at for at, word in enumerate(words) if at and (word == "-m" or not word.startswith("-"))), 0)
+    return words[runs + 1] if words[runs] == "-m" else Path(words[runs]).name
 
 
 def _ranked(pid: int) -> bool:

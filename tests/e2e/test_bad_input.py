@@ -109,18 +109,6 @@ def test_three_hundred_errors_are_all_told_each_with_its_place(stage: Stage) -> 
     assert told == [f"{stage.spec}:{first + number}:1: wrong_{number}: unknown field" for number in range(300)]
 
 
-def test_a_field_that_is_not_built_yet_is_valid_and_refused_by_apply_at_its_place(stage: Stage) -> None:
-    stage.declare(train={"profile": "torchrun"})
-    stage.steady("validate", str(stage.spec))
-    done = stage.steady("apply", str(stage.spec), "--yes", code=1)
-    complaint(done)
-    place, _, said = done.stderr.splitlines()[0].removeprefix(f"{stage.spec}:").partition(": ")
-    line, column = (int(number) for number in place.split(":"))
-    assert stage.spec.read_text().splitlines()[line - 1][column - 1 :].startswith("profile")
-    assert "not built yet" in said
-    assert not stage.state.exists()
-
-
 def test_a_workdir_that_does_not_exist_is_an_error_at_its_place(stage: Stage) -> None:
     stage.declare(train={"workdir": "no/such/place"})
     done = stage.steady("apply", str(stage.spec), "--yes", code=1)

@@ -265,8 +265,3 @@ def test_a_spec_of_record_of_a_newer_steady(cloud: CloudStage) -> None:
     for command in (("status", "f"), ("apply", str(cloud.spec), "--yes"), ("plan", str(cloud.spec))):
         assert "of another version of steady" in complaint(cloud.steady(*command, code=1))
     assert len(cloud.instances()) == 1
-
-
-def test_a_field_that_is_not_built_yet_is_refused_on_aws_too(cloud: CloudStage) -> None:
-    trainer = {"command": ["python", "train.py"], "profile": "torchrun"}
-    assert "profile 'torchrun' is not built yet" in refused(cloud.write(train=trainer))

@@ -11,6 +11,7 @@ EXECUTE, ADOPTION = "lifecycle/control/execute.py", "lifecycle/planning/adoption
 PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
 SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
 GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
+FORMATS = "lifecycle/agent/formats.py"
 PAPER = "tests/example_provider/paper.py"
 TRACKER, COURIER = "lifecycle/tracker/controller.py", "lifecycle/agent/courier.py"
 
@@ -337,8 +338,8 @@ MUTANTS = (
     mutant(
         "what was there before proves no save",
         "lifecycle/planning/drain.py",
-        "fresh = [c for c in trainee.checkpoints if (c.name, c.signature) not in ask.baseline]",
-        "fresh = [*trainee.checkpoints]",
+        "return not earlier and (found.name, found.signature) not in ask.baseline",
+        "return not earlier",
         "unit/planning/test_drain.py::test_a_checkpoint_that_was_there_before_proves_nothing",
     ),
     mutant(
@@ -495,5 +496,76 @@ MUTANTS = (
         "return same_run and before.nodes != after.nodes and 0 not in (before.nodes, after.nodes)",
         "return False",
         "unit/planning/test_guards.py::test_only_a_gang_that_goes_on_with_other_ranks_is_resized",
+    ),
+    mutant(
+        "what was written before an ask proves no save",
+        "lifecycle/planning/drain.py",
+        "return not earlier and (found.name, found.signature) not in ask.baseline",
+        "return (found.name, found.signature) not in ask.baseline",
+        "unit/planning/test_drain.py::test_what_was_written_before_the_ask_proves_nothing_though_it_counts_only_now",
+    ),
+    mutant(
+        "a trainer's launcher is never signalled",
+        "lifecycle/system/processes.py",
+        "return program in _LAUNCHERS or",
+        "return",
+        "unit/system/test_processes.py::test_a_launcher_is_never_a_rank_but_what_it_launched_is",
+        "unit/system/test_processes.py::test_a_module_that_launches_is_a_launcher_too",
+    ),
+    mutant(
+        "a trainer's ranks are signalled together",
+        "lifecycle/agent/supervisor.py",
+        "if None in wanted.values() and not some:",
+        "if False:",
+        "unit/agent/test_supervisor.py::test_while_a_rank_catches_nothing_none_is_signalled",
+    ),
+    mutant(
+        "a trainer that signals its ranks is signalled alone",
+        "lifecycle/system/processes.py",
+        "return _starter(found) or found or _alone(root)",
+        "return [*_starter(found), *found] or _alone(root)",
+        "unit/system/test_processes.py::test_who_started_the_other_ranks_by_itself_is_asked_alone",
+    ),
+    mutant(
+        "a trainer writes in place, and what it writes is not complete yet",
+        FORMATS,
+        "if look.read or (now - look.since < REST and writing()):",
+        "if look.read:",
+        "unit/agent/test_formats.py::test_what_was_written_just_now_is_not_complete_yet",
+    ),
+    mutant(
+        "a trainer's torn file is no checkpoint",
+        FORMATS,
+        "not all(_to_its_end(file) for _, file in files)",
+        "False",
+        "unit/agent/test_formats.py::test_a_file_written_in_place_is_complete_to_its_end",
+    ),
+    mutant(
+        "a trainer's marker of an unfinished save counts",
+        FORMATS,
+        "INCOMPLETE in names",
+        "False",
+        "unit/agent/test_formats.py::test_one_with_the_marker_of_an_unfinished_save_is_not_complete",
+    ),
+    mutant(
+        "a trainer's sharded checkpoint has its metadata",
+        FORMATS,
+        """and ".metadata" not in names""",
+        "and False",
+        "unit/agent/test_formats.py::test_a_sharded_one_without_its_metadata_is_not",
+    ),
+    mutant(
+        "a trainer finds no wreck to resume from",
+        "lifecycle/agent/supervisor.py",
+        "self.discard(assignment, wrecks(assignment.profile, directory))",
+        "pass",
+        "unit/agent/test_supervisor.py::test_a_prepared_run_has_no_wreck_that_its_trainer_would_resume_from",
+    ),
+    mutant(
+        "a trainer that has just begun is asked again",
+        "lifecycle/agent/attempt.py",
+        "if self._trainer.signal_ranks(assignment, some=now >= ask.asked_at + drain.SIGNAL_SOME_AFTER):",
+        "if self._trainer.signal_ranks(assignment, some=now >= ask.asked_at + drain.SIGNAL_SOME_AFTER) or True:",
+        "unit/agent/test_attempt.py::test_ranks_that_are_not_ready_for_a_signal_are_waited_for",
     ),
 )

@@ -296,7 +296,7 @@ class SimulatedTrainer:
     def helper_present(self, run: str) -> bool:
         return run in self.processes
 
-    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:  # noqa: ARG002
+    def signal_ranks(self, assignment: Assignment, *, some: bool = False) -> tuple[int, ...]:  # noqa: ARG002
         """It is asked by file, and has registered."""
         return ()
 

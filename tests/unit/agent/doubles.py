@@ -103,6 +103,9 @@ class ScriptedTrainer:
         self.prepared: list[int] = []
         self.requests: list[StopRequest] = []
         self.signals = 0
+        self.catches = True
+        """All of its ranks do; else only some."""
+        self.deaf = False
         self.terminations = 0
         self.kills = 0
         self.discarded: list[str] = []
@@ -181,7 +184,9 @@ class ScriptedTrainer:
     def helper_present(self, run: str) -> bool:
         return self.helper
 
-    def signal_ranks(self, assignment: Assignment) -> tuple[int, ...]:
+    def signal_ranks(self, assignment: Assignment, *, some: bool = False) -> tuple[int, ...]:
+        if self.deaf or not (self.catches or some):
+            return ()
         self.signals += 1
         return (4711,)
 

@@ -378,6 +378,36 @@ def test_the_ranks_are_signalled_a_second_later(hands: Hands) -> None:
     assert hands.trainer.signals == 1
 
 
+def test_ranks_that_are_not_ready_for_a_signal_are_waited_for(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.catches = False
+    hands.look(a_demand())
+    hands.look(a_demand(), after=5)
+    assert hands.trainer.signals == 0
+    hands.trainer.catches = True
+    hands.look(a_demand(), after=1, times=3)
+    assert hands.trainer.signals == 1
+
+
+def test_after_ten_seconds_those_ranks_are_signalled_that_are_ready(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.catches = False
+    hands.look(a_demand())
+    hands.look(a_demand(), after=10)
+    assert hands.trainer.signals == 1
+
+
+def test_one_that_catches_no_signal_is_refused_at_the_end_of_its_grace(hands: Hands) -> None:
+    hands.begins()
+    hands.trainer.deaf = True
+    asked = a_demand(policy=WithoutCheckpoint.REFUSE)
+    hands.look(asked)
+    hands.look(asked, after=89)
+    assert not hands.state.refused
+    hands.look(asked, after=1)
+    assert hands.state.refused == ("r1",)
+
+
 def test_a_trainer_with_the_helper_is_not_signalled(hands: Hands) -> None:
     hands.begins()
     hands.trainer.helper = True

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lifecycle.agent.supervisor import Supervisor
+from lifecycle.model.fleet import Profile
 from lifecycle.model.records import Assignment
 from lifecycle.ports.trainer import Launch, ProcessState, StopRequest
 from lifecycle.system import processes
@@ -36,14 +37,14 @@ while time.monotonic() < end:
 
 LAUNCHER = """
 import os, subprocess, sys
-rank = lambda number: subprocess.Popen(
-    [sys.executable, "-c", sys.argv[1], os.path.join(os.environ["STEADY_RUN_DIR"], "rank%d" % number), "SIGTERM"],
+rank = lambda number, caught: subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1], os.path.join(os.environ["STEADY_RUN_DIR"], "rank%d" % number), *caught],
     env={**os.environ, "RANK": str(number)},
 )
 worker = subprocess.Popen(
     [sys.executable, "-c", sys.argv[1], os.path.join(os.environ["STEADY_RUN_DIR"], "launcher"), "SIGTERM"]
 )
-[child.wait(60) for child in (rank(0), rank(1), worker)]
+[child.wait(60) for child in (rank(0, ['SIGTERM']), rank(1, sys.argv[2].split()), worker)]
 """
 """A launcher with two ranks and a process that is none."""
 
@@ -105,17 +106,17 @@ class Node:
         self.supervisor.launch(assignment, None)
         return assignment
 
-    def starts_python(self, code: str, *arguments: str) -> Assignment:
-        return self.starts(sys.executable, "-c", code, *arguments)
+    def starts_python(self, code: str, *arguments: str, **changes: Any) -> Assignment:
+        return self.starts(sys.executable, "-c", code, *arguments, **changes)
 
-    def starts_rank(self, *signals: str) -> Assignment:
+    def starts_rank(self, *signals: str, **changes: Any) -> Assignment:
         """One process that catches these signals, once it is able to."""
-        assignment = self.starts_python(RANK, str(self.run / "rank"), *signals)
+        assignment = self.starts_python(RANK, str(self.run / "rank"), *signals, **changes)
         until((self.run / "rank").exists, "the rank to be ready")
         return assignment
 
-    def starts_launcher(self) -> Assignment:
-        assignment = self.starts_python(LAUNCHER, RANK)
+    def starts_launcher(self, second: str = "SIGTERM") -> Assignment:
+        assignment = self.starts_python(LAUNCHER, RANK, second)
         for name in ("rank0", "rank1", "launcher"):
             until((self.run / name).exists, f"{name} to be ready")
         return assignment
@@ -272,6 +273,32 @@ def test_discarded_checkpoints_are_gone(node: Node) -> None:
     assert [found.name for found in node.supervisor.checkpoints(assignment)] == ["step-2"]
 
 
+def test_a_checkpoint_in_place_counts_by_the_rules_of_the_profile(node: Node) -> None:
+    node.supervisor.prepare(assignment := node.assignment(profile=Profile.TRANSFORMERS))
+    place = node.run / "checkpoints" / "checkpoint-20"
+    place.mkdir()
+    assert node.supervisor.checkpoints(assignment) == ()
+    (place / "trainer_state.json").write_text('{"global_step": 20}')
+    assert [found.step for found in node.supervisor.checkpoints(assignment)] == [20]
+
+
+def test_while_the_trainer_lives_a_checkpoint_in_place_has_to_come_to_rest(node: Node) -> None:
+    assignment = node.starts_rank(profile=Profile.TRANSFORMERS)
+    place = node.run / "checkpoints" / "checkpoint-20"
+    place.mkdir()
+    (place / "trainer_state.json").write_text('{"global_step": 20}')
+    assert node.supervisor.checkpoints(assignment) == ()
+
+
+@pytest.mark.parametrize(("profile", "left"), [(Profile.TRANSFORMERS, []), (Profile.SCRIPT, ["checkpoint-20"])])
+def test_a_prepared_run_has_no_wreck_that_its_trainer_would_resume_from(
+    node: Node, profile: Profile, left: list[str]
+) -> None:
+    (node.run / "checkpoints" / "checkpoint-20").mkdir(parents=True)
+    node.supervisor.prepare(node.assignment(profile=profile))
+    assert [path.name for path in (node.run / "checkpoints").iterdir()] == left
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [
@@ -349,6 +376,17 @@ def test_the_ranks_under_a_launcher_are_signalled_once_and_nobody_else(node: Nod
     assert len(node.supervisor.signal_ranks(assignment)) == 2
     until(lambda: node.noted("rank0") == node.noted("rank1") == ["SIGTERM"], "the signals")
     assert node.noted("launcher") == []
+
+
+def test_while_a_rank_catches_nothing_none_is_signalled(node: Node) -> None:
+    """One that leaves alone would leave the other in a collective that never ends."""
+    assert node.supervisor.signal_ranks(node.starts_launcher(second="")) == ()
+
+
+def test_those_that_catch_it_are_signalled_when_some_will_do(node: Node) -> None:
+    node.supervisor.signal_ranks(node.starts_launcher(second=""), some=True)
+    until(lambda: node.noted("rank0") == ["SIGTERM"], "the signal")
+    assert node.noted("rank1") == []
 
 
 def test_terminating_reaches_the_ranks_and_not_their_launcher(node: Node) -> None:

@@ -168,7 +168,6 @@ def test_a_guard_makes_the_check_red_until_somebody_agrees(
     [
         (MOVED, "elsewhere"),
         (SPEC.replace("us-east-1", "eu-west-1"), "wrong region"),
-        (edited(("workdir: /opt/train", "workdir: /opt/train\n      profile: torchrun")), "not built yet"),
         (edited(("nodes: 4", "nodes: 5\n    budget: {per_hour: 5.0}")), "budget.per_hour"),
     ],
 )

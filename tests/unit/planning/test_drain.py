@@ -69,6 +69,14 @@ def test_a_save_that_was_under_way_at_the_stop_proves_it() -> None:
     assert drain.proof(tightened, a_trainee(OLD, NEW)) == NEW
 
 
+@pytest.mark.parametrize(("written", "proves"), [(NOW - 0.1, False), (NOW, True), (NOW + 5, True)])
+def test_what_was_written_before_the_ask_proves_nothing_though_it_counts_only_now(
+    written: float, proves: bool
+) -> None:
+    found = LocalCheckpoint(130, "checkpoint-130", "c130", written)
+    assert (drain.proof(an_ask(), a_trainee(OLD, found)) is not None) is proves
+
+
 def test_the_words_name_the_deadline_of_the_provider() -> None:
     assert drain.words(an_ask(demand={"deadline": NOW + 30})).deadline == NOW + 30
 
@@ -244,3 +252,13 @@ def test_a_futile_demand_ends_the_trainer_at_once() -> None:
 def test_a_checkpoint_without_a_receipt_proves_nothing_for_a_rank_that_gave_up() -> None:
     left = drain.without_parts(a_trainee(OLD, NEW, shipped=frozenset({("step-000100", "s100")})))
     assert left.checkpoints == (OLD,)
+
+
+def test_who_was_never_ready_for_a_signal_has_no_more_time_than_others() -> None:
+    never = an_ask(signalled=False, demand={"policy": WithoutCheckpoint.REFUSE})
+    assert [moved(never, a_trainee(OLD), after) for after in (89.0, 90.0)] == [Move.SIGNAL, Move.REFUSE]
+
+
+def test_under_a_deadline_it_is_signalled_whenever_it_is_ready() -> None:
+    never = an_ask(signalled=False, demand={"deadline": NOW + 120})
+    assert moved(never, a_trainee(OLD), 100.0) is Move.SIGNAL

@@ -54,12 +54,6 @@ def test_consent_takes_a_refusal_away() -> None:
     assert agreed.objections == ()
 
 
-def test_what_is_not_built_is_refused_with_its_place() -> None:
-    profile = edited(("workdir: /opt/train", "workdir: /opt/train\n      profile: torchrun"))
-    (found,) = review(SPEC, profile).objections
-    assert (found.guard, found.evidence[:18]) == ("not built yet", "specs/llm.yaml:15:")
-
-
 # ---- why, and how much ---------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -47,6 +48,14 @@ class Zoo:
         self._begun.append(begun)
         assert begun.stdout.readline() == "ready\n"
         return begun
+
+    def starts(self, *arguments: str, program: str = sys.executable, **env: str) -> int:
+        """Runs a program that says nothing; returns its pid."""
+        begun = subprocess.Popen(
+            [program, *arguments], env={**os.environ, "ZOO": self.mark, **env}, start_new_session=True, text=True
+        )
+        self._begun.append(begun)
+        return begun.pid
 
     def all(self) -> list[int]:
         return [pid for pid in carriers("ZOO", self.mark) if identify(pid) is not None]
@@ -340,3 +349,55 @@ def test_a_rank_that_ended_is_no_longer_named(zoo: Zoo) -> None:
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: identify(first) is None, "the end of one rank")
     assert ranks(launcher) == [second]
+
+
+# ---- who starts ranks ----------------------------------------------------------------------------
+
+STARTER = """
+import os, subprocess, sys, time
+second = {**os.environ, "LOCAL_RANK": "1"}
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=second)
+print("ready", flush=True)
+time.sleep(60)
+"""
+"""As Lightning does it: rank 0 starts the others, and has no LOCAL_RANK of its own."""
+
+LAUNCHES = """
+import subprocess, sys, time
+for word in sys.argv[1:]:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+time.sleep(60)
+"""
+
+
+def test_who_started_the_other_ranks_by_itself_is_asked_alone(zoo: Zoo) -> None:
+    starter = zoo.start(STARTER).pid
+    wait_until(lambda: len(zoo.all()) == 2, "rank 0 and rank 1")
+    assert ranks(starter) == [starter]
+
+
+@pytest.mark.parametrize("name", ["torchrun", "accelerate", "deepspeed"])
+def test_a_launcher_is_never_a_rank_but_what_it_launched_is(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(LAUNCHES)
+    alone, busy = zoo.starts(str(tmp_path / name)), zoo.starts(str(tmp_path / name), "one")
+    (child,) = wait_until(lambda: descendants(busy), "what it launches")
+    assert (ranks(alone), ranks(busy)) == ([], [child])
+
+
+def test_a_module_that_launches_is_a_launcher_too(zoo: Zoo, tmp_path: Path) -> None:
+    package = tmp_path / "torch" / "distributed"
+    package.mkdir(parents=True)
+    (package / "run.py").write_text(LAUNCHES)
+    assert ranks(zoo.starts("-u", "-m", "torch.distributed.run", PYTHONPATH=str(tmp_path))) == []
+
+
+def test_a_shell_stands_for_what_it_runs(zoo: Zoo) -> None:
+    shell = zoo.starts("-c", f"'{sys.executable}' -c 'import time; time.sleep(60)'; true", program="bash")
+    (child,) = wait_until(lambda: descendants(shell), "what it runs")
+    assert ranks(shell) == [child]
+
+
+def test_a_shell_that_traps_the_signal_is_asked_itself(zoo: Zoo) -> None:
+    shell = zoo.starts("-c", "trap true TERM; sleep 60; true", program="bash")
+    wait_until(lambda: descendants(shell), "what it runs")
+    assert ranks(shell) == [shell]

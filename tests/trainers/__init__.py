@@ -1,0 +1,1 @@
+"""Real trainers on real fleets: `make test-trainers`. `cells` is what is tried, `measured` what came of it."""

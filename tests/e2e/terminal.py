@@ -49,6 +49,16 @@ class Terminal:
         self._read()
         return [line.rstrip() for line in self._screen.display]
 
+    @property
+    def rows(self) -> list[list[pyte.screens.Char]]:
+        """What is on the screen now, cell by cell, down to the last line that is not empty."""
+        self._read()
+        last = max((number for number, line in enumerate(self._screen.display) if line.strip()), default=-1)
+        return [
+            [row[x] for x in range(self._screen.columns)]
+            for row in map(self._screen.buffer.__getitem__, range(last + 1))
+        ]
+
     def has(self, pattern: str) -> bool:
         """Whether the pattern is on the screen now."""
         return re.search(pattern, "\n".join(self.screen), re.MULTILINE) is not None

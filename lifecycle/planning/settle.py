@@ -13,8 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from lifecycle.model import hours, tally
-from lifecycle.model.gang import Member
-from lifecycle.model.journal import Entry, EntryKind
+from lifecycle.model.journal import Entry
 from lifecycle.model.plan import Facts
 from lifecycle.model.records import (
     Attempt,
@@ -40,12 +39,11 @@ from lifecycle.planning import (
     proving,
     staleness,
     unordered,
+    untold,
     witness,
 )
 from lifecycle.planning.receipts import greatest
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
-
-NO_LAST_WORD = "its machine went without a last word from the agent"
 
 _STATE_OF = {
     Outcome.COMPLETED: RunState.COMPLETED,
@@ -83,7 +81,7 @@ def settle(observed: Observed, now: float) -> Facts:
         settled = staleness.marked(observed, looked, now)
         if settled != run:
             runs.append(settled)
-            entries += [*_told(run, settled, now), *staleness.told(run, settled, now)]
+            entries += [*untold.entries(run, settled, now), *staleness.told(run, settled, now)]
             if settled.attempt is not None and settled.attempt != run.attempt:
                 attempts.append(settled.attempt)
     return Facts(
@@ -269,7 +267,7 @@ def _lost_sight(attempt: Attempt, seen: _Seen, now: float) -> Attempt:
         cause=_taken_by(machine, report),
         exact=False,
         receipt=report.receipt if report else None,
-        detail=NO_LAST_WORD,
+        detail=untold.NO_LAST_WORD,
         witnessed=False,
     )
 
@@ -359,46 +357,3 @@ def _incarnations(observed: Observed, machines: _Machines, now: float) -> Iterat
 def _rejections(observed: Observed) -> tuple[Receipt, ...]:
     told = {r.digest: r for report in observed.reports.values() for r in report.rejected}
     return tuple(r for digest, r in sorted(told.items()) if digest not in observed.rejections)
-
-
-def _told(before: Run, after: Run, now: float) -> Iterator[Entry]:
-    """What the agent cannot tell: what a start costs in steps, and an end that it did not live to see."""
-    attempt = after.attempt
-    if attempt is None or before.attempt is None:
-        return
-    if before.attempt.started_at is None and attempt.started_at is not None:
-        yield _entry(after, attempt, now, "trainer started", "", _started_from(attempt, before))
-    for rank in _unseen_ends(before.attempt, attempt):
-        one = gangs.alone(attempt, rank)
-        yield _entry(after, one, now, f"attempt {one.number} {one.outcome}", NO_LAST_WORD, "")
-
-
-def _unseen_ends(before: Attempt, after: Attempt) -> Iterator[Member]:
-    """The ranks, or the one machine, of which it became known now that they ended without a last word."""
-    if not after.members:
-        yield from () if after.open or after.witnessed else after.ranks
-        return
-    known = {rank.node for rank in before.members if rank.outcome is not None}
-    yield from (rank for rank in after.members if rank.outcome and not rank.witnessed and rank.node not in known)
-
-
-def _entry(run: Run, attempt: Attempt, now: float, what: str, evidence: str, result: str) -> Entry:
-    return Entry(
-        at=now,
-        kind=EntryKind.OBSERVED,
-        what=what,
-        node=attempt.node,
-        run=run.run,
-        cause=attempt.cause or "",
-        evidence=evidence,
-        result=result,
-    )
-
-
-def _started_from(attempt: Attempt, before: Run) -> str:
-    where = f"from step {attempt.from_step}" if attempt.from_step else "from the beginning"
-    began = f"attempt {attempt.number} on incarnation {attempt.incarnation} {where}"
-    if before.reached is None or not attempt.lost_steps:
-        return began
-    bound = "" if before.reached.exact else "at least "
-    return f"{began}; {bound}{attempt.lost_steps} steps to do again, booked to {before.reached.cause}"

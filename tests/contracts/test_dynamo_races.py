@@ -51,11 +51,13 @@ def together(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 @contextmanager
 def foul_weather(aws: AwsDouble) -> Iterator[list[Fault]]:
-    """Now and then a write is throttled, fails, or its answer is lost."""
+    """Now and then a write is throttled, fails, or its answer is lost; at most one such fault is in store."""
     over, met, choose = threading.Event(), [], random.Random(7)
 
     def blow() -> None:
         while not over.wait(choose.uniform(0.0, 0.03)):
+            if met and not met[-1].met:
+                continue
             fault = Fault(WRITES, times=1, **choose.choice(WEATHER))
             aws.faults.append(fault)
             met.append(fault)

@@ -14,7 +14,8 @@ from lifecycle.model.records import Attempt, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning import gangs
-from lifecycle.planning.settle import NO_LAST_WORD, apply_facts, settle
+from lifecycle.planning.settle import apply_facts, settle
+from lifecycle.planning.untold import NO_LAST_WORD
 from tests.builders import NOW, an_attempt, but
 from tests.gang_builders import (
     GANG,

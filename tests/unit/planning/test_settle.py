@@ -13,7 +13,8 @@ from lifecycle.model.records import Attempt, Outcome, Phase, Reached, Run
 from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning.receipts import eligible
-from lifecycle.planning.settle import NO_LAST_WORD, apply_facts, newest, settle
+from lifecycle.planning.settle import apply_facts, newest, settle
+from lifecycle.planning.untold import NO_LAST_WORD
 from tests.builders import (
     NODE,
     NOW,

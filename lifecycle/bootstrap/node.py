@@ -56,8 +56,8 @@ TABLE, DISK = "STEADY_TABLE", "/var/lib/steadyfleet"
 PARENT = "STEADY_MACHINE_PID"
 """The process of a machine of this computer: it may be gone before its agent has begun to look."""
 
-OPENER = (sys.executable, "-m", "lifecycle.adapters.aws.secrets")
-"""Becomes the trainer once it has fetched its secrets."""
+OPENER = (sys.executable, "-I", "-m", "lifecycle.adapters.aws.secrets")
+"""Becomes the trainer once it has fetched its secrets. Isolated: no module of the trainer's takes the place of ours."""
 
 READ_EVERY = 1.0
 """Seconds between two readings of orders that are paid for."""

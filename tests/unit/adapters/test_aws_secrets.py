@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lifecycle.adapters.aws.session import Session
+from lifecycle.bootstrap.node import OPENER
 from tests.doubles.aws import ACCOUNT, REGION, AwsDouble, Fault
 
-OPENER = (sys.executable, "-m", "lifecycle.adapters.aws.secrets")
 TELLS = "import os, pathlib; print(os.getpid(), os.environ['KEY'], pathlib.Path('/proc/self/cmdline').read_text())"
 ABSENT = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:absent-AbCdEf"
 
@@ -22,8 +22,8 @@ ABSENT = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:absent-AbCdEf"
 class Vault:
     """Secrets Manager, and what is started with it in reach."""
 
-    def __init__(self, aws: AwsDouble) -> None:
-        self.aws = aws
+    def __init__(self, aws: AwsDouble, workdir: Path) -> None:
+        self.aws, self.workdir = aws, workdir
         self.client = Session(REGION, ACCOUNT, vouched=True).client("secretsmanager")
 
     def keeps(self, **value: str | bytes) -> str:
@@ -33,9 +33,13 @@ class Vault:
         return arn
 
     def starts(self, arn: str, *command: str) -> subprocess.Popen[str]:
-        env = {**os.environ, **self.aws.env, "PYTHONPATH": str(Path(__file__).parents[3])}
         return subprocess.Popen(
-            (*OPENER, f"KEY={arn}", "--", *command), env=env, text=True, stdout=-1, stderr=subprocess.STDOUT
+            (*OPENER, f"KEY={arn}", "--", *command),
+            env={**os.environ, **self.aws.env},
+            cwd=self.workdir,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
     def says(self, arn: str, *command: str) -> tuple[int, str]:
@@ -45,11 +49,11 @@ class Vault:
 
 
 @pytest.fixture
-def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Vault]:
     with closing(AwsDouble()) as aws:
         for name, value in aws.env.items():
             monkeypatch.setenv(name, value)
-        yield Vault(aws)
+        yield Vault(aws, tmp_path)
 
 
 def test_a_trainer_finds_its_secret_and_its_command_line_does_not_show_it(vault: Vault) -> None:
@@ -65,6 +69,11 @@ def test_a_value_may_hold_anything_that_a_variable_can(vault: Vault) -> None:
         vault.keeps(SecretString='a=b "c"\n$d'), sys.executable, "-c", "import os; print(os.environ['KEY'])"
     )
     assert said == (0, 'a=b "c"\n$d\n')
+
+
+def test_a_module_of_the_trainers_takes_no_place_of_ours(vault: Vault) -> None:
+    (vault.workdir / "boto3.py").write_text("raise SystemExit('not boto3')\n")
+    assert vault.says(vault.keeps(SecretString="hush"), "echo", "trained") == (0, "trained\n")
 
 
 def test_without_its_secret_a_trainer_is_not_started(vault: Vault, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ PARENT = "STEADY_MACHINE_PID"
 """The process of a machine of this computer: it may be gone before its agent has begun to look."""
 
 OPENER = (sys.executable, "-I", "-m", "lifecycle.adapters.aws.secrets")
-"""Becomes the trainer once it has fetched its secrets. Isolated: no module of the trainer's takes the place of ours."""
+"""Becomes the trainer once it has fetched its secrets. Isolated: no module of the trainer's stands in its way."""
 
 READ_EVERY = 1.0
 """Seconds between two readings of orders that are paid for."""

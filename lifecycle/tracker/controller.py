@@ -131,11 +131,6 @@ class ControllerTracker:
         found = self._table.newest(fleet, rows.RECEIPT, f"{run}/", limit)
         return tuple(decode(row.body, Receipt) for row in found)
 
-    def attempts(self, fleet: str, run: str) -> tuple[Attempt, ...]:
-        """The whole history of a run, oldest first."""
-        found = self._table.newest(fleet, rows.ATTEMPT, f"{run}/", 1_000_000)
-        return tuple(decode(row.body, Attempt) for row in reversed(found))
-
     def attempt(self, fleet: str, run: str, number: int) -> Attempt | None:
         row = self._table.get(fleet, rows.ATTEMPT, rows.attempt_name(run, number))
         return decode(row.body, Attempt) if row else None

@@ -93,7 +93,7 @@ def test_a_notice_on_one_machine_saves_all_ranks_and_replaces_that_one(gang: Gan
     run = gang.run
     assert run is not None
     assert (run.result["weights"], run.lost, run.nodes) == (undisturbed(), {}, NODES)
-    first, second = gang.site.tracker.attempts("f", GANG)
+    first, second = gang.site.tracker.past("f").attempts[GANG]
     assert (first.cause, [rank.incarnation for rank in second.members]) == ("spot", [1, 1, 2])
     assert first.receipt is not None
     assert second.from_step == first.to_step == first.receipt.step

@@ -229,8 +229,9 @@ class Checker:
 
     def _history(self) -> Iterator[Violation]:
         """I4: what an ended attempt came to stays so; when is told anew by a settling that was cut short."""
+        past = self.world.tracker.past(self.fleet).attempts
         for run in self.world.tracker.observe(self.fleet).runs.values():
-            found = {(a.run, a.number): a for a in self.world.tracker.attempts(self.fleet, run.run)}
+            found = {(a.run, a.number): a for a in past.get(run.run, ())}
             for key, before in self._attempts.items():
                 after = found.get(key)
                 same = after is not None and _timeless(after) == _timeless(before)

@@ -50,6 +50,6 @@ def test_every_way_to_stop_saves_first_on_both_markets(way: str, market: str) ->
     stage.train()
     act(stage, stage.seat())
     stage.settle(stage.seat())
-    (first, *_) = stage.world.tracker.attempts("f", "f.t.main.0")
+    (first, *_) = stage.world.tracker.past("f").attempts["f.t.main.0"]
     assert first.receipt is not None
     assert (first.cause, first.receipt.step, stage.violations) == (cause, first.to_step, [])

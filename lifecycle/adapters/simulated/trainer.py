@@ -9,6 +9,7 @@ fall over a second after one of them went without a word.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -110,15 +111,23 @@ class Process:
     @property
     def saves_at(self) -> float:
         """When the next checkpoint that nobody asked for is complete."""
-        due = self.saved_until + self.habits.every
-        return due if due < min(self.stands_from, self.hangs_from) else NEVER
+        return self._unless_still(self.saved_until + self.habits.every)
 
     @property
     def ends_at(self) -> float:
         """When it ends by itself: finished, or crashed."""
-        limits = [each for each in (self.habits.steps, self.habits.crashes_at) if each is not None]
-        due = self.reaches(min(limits))
-        return due if due < min(self.stands_from, self.hangs_from) else NEVER
+        crash = self.habits.crashes_at
+        return self._unless_still(
+            self.reaches(self.habits.steps if crash is None else min(crash, self.habits.steps))
+        )
+
+    @property
+    def due(self) -> float:
+        """When the next thing happens to it."""
+        return min(self.saves_at, self.answers_at, self.ends_at, self.falls_at)
+
+    def _unless_still(self, due: float) -> float:
+        return due if due < self.stands_from and due < self.hangs_from else NEVER
 
 
 @dataclass
@@ -164,13 +173,7 @@ class SimulatedTrainer:
 
     def next_change(self) -> float | None:
         """Seconds until a checkpoint appears or a process ends by itself."""
-        dues = [
-            due
-            for p in self.processes.values()
-            if p.alive
-            for due in (p.saves_at, p.answers_at, p.ends_at, p.falls_at)
-        ]
-        soonest = min(dues, default=NEVER)
+        soonest = min((process.due for process in self.processes.values() if process.alive), default=NEVER)
         return None if soonest is NEVER or math.isinf(soonest) else max(0.0, soonest - self._timeline.monotonic())
 
     def advance(self) -> None:
@@ -180,7 +183,7 @@ class SimulatedTrainer:
                 pass
 
     def _next(self, process: Process) -> bool:
-        due = min(process.saves_at, process.answers_at, process.ends_at, process.falls_at)
+        due = process.due
         if due > self._timeline.monotonic():
             return False
         if due == process.falls_at:
@@ -333,7 +336,7 @@ class SimulatedTrainer:
         return self.disk.all(self.checkpoint_directory(assignment))
 
     def checkpoint_directory(self, assignment: Assignment) -> Path:
-        return Path(assignment.run) / assignment.checkpoint_directory
+        return _directory(assignment.run, assignment.checkpoint_directory)
 
     def discard(self, assignment: Assignment, names: Sequence[str]) -> None:
         here = self.disk.saved.get(self.checkpoint_directory(assignment), {})
@@ -342,3 +345,8 @@ class SimulatedTrainer:
 
     def last_words(self, assignment: Assignment) -> str:  # noqa: ARG002
         return ""
+
+
+@functools.lru_cache(maxsize=65536)
+def _directory(run: str, below: str) -> Path:
+    return Path(run) / below

@@ -51,7 +51,7 @@ SCENES = (resumed, broken, noticed)
 def outcome(room: Room) -> tuple[object, ...]:
     """What counts in the end: the machines, the attempts given out, what every rank is told."""
     orders = {node: (o.desired, o.lost_to, o.assignment) for node, o in room.seen().orders.items()}
-    attempts = [(a.number, a.ranks) for a in room.tracker.attempts("f", GANG)]
+    attempts = [(a.number, a.ranks) for a in room.tracker.past("f").attempts.get(GANG, ())]
     return room.cloud.live(), attempts, orders
 
 

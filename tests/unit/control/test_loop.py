@@ -213,7 +213,7 @@ def outcome(room: Room) -> tuple[object, ...]:
     seen = room.seen()
     orders = {node: (order.incarnation, order.assignment) for node, order in seen.orders.items()}
     powered = sorted((m.node, m.state) for m in room.cloud.listed.values() if m.live)
-    attempts = [(attempt.number, attempt.open) for attempt in room.tracker.attempts("f", RUN)]
+    attempts = [(attempt.number, attempt.open) for attempt in room.tracker.past("f").attempts.get(RUN, ())]
     return room.cloud.live(), powered, attempts, orders
 
 
@@ -270,8 +270,8 @@ def test_an_attempt_is_given_out_once_however_often_controllers_are_killed(scene
     for change in range(changes):
         with suppress(Killed):
             room.controller(Fuse(change), process=DEAD).tick("f")
-    assert [attempt.open for attempt in room.tracker.attempts("f", RUN)][-1:] == [True]
-    assert sum(attempt.open for attempt in room.tracker.attempts("f", RUN)) == 1
+    assert [attempt.open for attempt in room.tracker.past("f").attempts.get(RUN, ())][-1:] == [True]
+    assert sum(attempt.open for attempt in room.tracker.past("f").attempts.get(RUN, ())) == 1
     room.close()
 
 
@@ -357,7 +357,7 @@ def test_the_attempts_of_a_destroyed_fleet_stay_as_history(room: Room) -> None:
     room.is_as(destroyed())
     for _ in range(3):
         room.controller().tick("f")
-    assert [attempt.number for attempt in room.tracker.attempts("f", RUN)] == [1]
+    assert [attempt.number for attempt in room.tracker.past("f").attempts.get(RUN, ())] == [1]
 
 
 # ---- until ---------------------------------------------------------------------------------------

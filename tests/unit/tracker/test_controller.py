@@ -162,7 +162,7 @@ def test_an_epoch_is_given_out(tracker: ControllerTracker) -> None:
 def test_a_repeat_returns_the_attempt_that_stands_and_changes_nothing(tracker: ControllerTracker) -> None:
     tracker.give_out("f", an_attempt(incarnation=1), None)
     assert tracker.give_out("f", an_attempt(incarnation=2), None) == an_attempt(incarnation=1)
-    assert tracker.attempts("f", RUN) == (an_attempt(incarnation=1),)
+    assert tracker.past("f").attempts.get(RUN, ()) == (an_attempt(incarnation=1),)
 
 
 def test_an_overtaken_controller_gives_nothing_out(tracker: ControllerTracker) -> None:
@@ -174,7 +174,7 @@ def test_an_overtaken_controller_gives_nothing_out(tracker: ControllerTracker) -
 def test_attempts_are_read_oldest_first_and_of_their_run_only(tracker: ControllerTracker) -> None:
     for run, number in ((RUN, 10), (RUN, 9), (f"{RUN}0", 1), (RUN, 1)):
         tracker.give_out("f", an_attempt(run=run, number=number), None)
-    assert [attempt.number for attempt in tracker.attempts("f", RUN)] == [1, 9, 10]
+    assert [attempt.number for attempt in tracker.past("f").attempts.get(RUN, ())] == [1, 9, 10]
 
 
 def test_the_past_is_all_of_it_by_run_and_by_node_oldest_first(

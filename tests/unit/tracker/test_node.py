@@ -37,6 +37,14 @@ def test_a_node_reads_its_order_its_drain_and_its_claim(node: NodeTracker, contr
     assert (node.order(), node.drain(), node.incarnation(1)) == (an_order(), a_claim(), an_incarnation())
 
 
+def test_what_has_not_changed_is_not_decoded_again(node: NodeTracker, controller: ControllerTracker) -> None:
+    controller.order("f", an_order(), None)
+    before = node.order()
+    assert node.order() is before
+    controller.order("f", an_order(number=2), None)
+    assert node.order() == an_order(number=2)
+
+
 def test_a_node_never_reads_what_is_said_to_another(node: NodeTracker, controller: ControllerTracker) -> None:
     controller.order("f", an_order(node="f/t/00"), None)
     controller.claim_drain("f", a_claim(node="f/t/1"), None)

@@ -96,7 +96,7 @@ def _run(
     if cost.on(machine):
         counted = _counted_to(observed, claim, machine, now)
         return _with(claim, _moved(_running(meter, machine.launched_at), price, counted))
-    if meter.since is None and not meter.spent:
+    if meter.since is None and not (meter.spent or meter.hours):
         meter = _replace(meter, since=machine.launched_at)  # it came and went between two looks
     return _with(claim, _stopped(meter, claim.ended_at or machine.ended_at or now))
 

@@ -11,10 +11,10 @@ from lifecycle.model.records import Attempt, Notice, Run
 from lifecycle.model.world import Observed
 
 
-def counted(observed: Observed, run: Run) -> Run:
-    """The run with what its attempt's machines were warned of since the last look. The attempt may be over."""
+def counted(observed: Observed, before: Run, run: Run) -> Run:
+    """The run with what its attempt's machines were warned of since the last look, when it was not over before."""
     attempt = run.attempt
-    fresh = dict(_fresh(observed, attempt)) if attempt else {}
+    fresh = dict(_fresh(observed, attempt)) if attempt and before.attempt and before.attempt.open else {}
     if attempt is None or not fresh:
         return run
     sums = run.tally

@@ -77,7 +77,7 @@ def settle(observed: Observed, now: float) -> Facts:
     live = witness.not_gone(observed, now)
     spent = holds.spent(observed, live, now)
     for run in observed.runs.values():
-        looked = noticing.counted(observed, _settle_run(observed, machines, run, now))
+        looked = noticing.counted(observed, run, _settle_run(observed, machines, run, now))
         settled = staleness.marked(observed, looked, now)
         if settled != run:
             runs.append(settled)

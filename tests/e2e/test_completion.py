@@ -80,7 +80,7 @@ def applied(shell: Shell) -> Iterator[SqliteTable]:
 
 
 def test_verbs_and_options(shell: Shell) -> None:
-    assert shell.completes("re") == ["reconcile", "rehearse", "replace"]
+    assert shell.completes("re") == ["reconcile", "rehearse", "replace", "report"]
     assert "--detailed-exitcode" in shell.completes("plan", "--d")
     assert shell.completes("completion", "") == ["bash", "zsh", "fish"]
 

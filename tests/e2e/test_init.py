@@ -9,7 +9,7 @@ import pytest
 from lifecycle.model.fleet import FleetSpec
 from lifecycle.specfile import load
 from tests.e2e.stage import Stage, wait_until
-from tests.e2e.test_live_view import Terminal
+from tests.e2e.terminal import Terminal
 
 ENTER = ""
 

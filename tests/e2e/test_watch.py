@@ -120,12 +120,14 @@ def test_a_provider_that_cannot_be_read_leaves_it_too(fleet: Stage, beside: Term
 
 
 def test_run_goes_on_when_the_tracker_comes_back(stage: Stage, terminals: Terminals) -> None:
-    terminal = terminals.open("run", str(stage.declare(train=SHORT).spec), "--yes")
+    """It trains on meanwhile, for longer than a loaded machine takes to notice."""
+    steps = {"hyperparameters": {"steps": 400, "seed": 7}}
+    terminal = terminals.open("run", str(stage.declare(train=steps).spec), "--yes")
     stage.reach(10)
     with away(stage):
         wait_until(lambda: terminal.has("^! f: .*the tracker does not answer"), "the fault on top")
     assert terminal.ends() == 0
-    assert stage.weights() == undisturbed(60)
+    assert stage.weights() == undisturbed(400)
 
 
 # ---- in a log ------------------------------------------------------------------------------------

@@ -69,6 +69,12 @@ def test_a_machine_that_was_stopped_is_counted_to_its_stop() -> None:
     assert after(off, RUNNING) == Meter(rate=2.0, spent=1.0, hours=0.5, first=True)
 
 
+def test_what_costs_nothing_stops_once_too() -> None:
+    off = a_machine(state=InstanceState.STOPPED)
+    stopped = after(off, but(RUNNING, rate=0.0), dollars=0.0)
+    assert after(off, stopped, dollars=0.0) == stopped
+
+
 def test_the_meter_is_read_with_its_hours_up_to_now() -> None:
     observed = world(a_machine(), RUNNING)
     found = metering.read(observed, an_incarnation(meter=but(RUNNING, hours=2.0)), a_machine(), NOW)

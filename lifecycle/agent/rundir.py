@@ -22,7 +22,7 @@ MAX_RESULT = 4096
 MAX_DIGITS = 12
 """Of a step: more is no step."""
 
-_COMPLETE = re.compile(r"(?!\.).*?(?<![0-9])(?P<step>[0-9]{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
+_COMPLETE = re.compile(r".*?(?<![0-9])(?P<step>[0-9]{1,12})(?P<suffixes>(\.[A-Za-z][A-Za-z0-9_]*)*)")
 
 
 class RunDirectory:

@@ -331,8 +331,8 @@ MUTANTS = (
     mutant(
         "hidden names are never looked at",
         "lifecycle/agent/rundir.py",
-        r'r"(?!\.).*?(?<![0-9])',
-        r'r".*?(?<![0-9])',
+        'if plain and not entry.name.startswith("."):',
+        "if plain:",
         "unit/agent/test_rundir.py::test_hidden_and_unfinished_entries_are_never_looked_at",
     ),
     mutant(

@@ -67,7 +67,7 @@ CELLS = (
     *_each("loop by signal", "torchrun", LOOP, "--by-signal", ranks=(2,)),
     Cell("loop sharded", "torchrun", LOOP, ("--sharded",), ranks=2),
     *_each("transformers callback", "transformers", HUGGING_FACE),
-    *_each("transformers jit", "transformers", HUGGING_FACE, "--jit"),
+    *_each("transformers jit", "transformers", HUGGING_FACE, "--jit", ranks=(1,)),
     *_each("lightning save_on_exception", "lightning", LIGHTNING),
     *_each("lightning callback", "lightning", LIGHTNING, "--callback", ranks=(2,)),
     Cell("loop with together", "torchrun", LOOP, ranks=2, workers=2, by_notice=True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli.context import Context
@@ -153,7 +152,7 @@ def _applied(context: Context, control: Control, spec: SpecFile) -> bool:
     record = control.tracker.spec(spec.spec.fleet)
     if record is None:
         context.say(f"{spec.source}: SpecNotApplied: nothing is applied; `steady apply {spec.source}` does it")
-    elif record.digest != hashlib.sha256(spec.text.encode()).hexdigest():
+    elif record.digest != spec.digest:
         context.say(f"{spec.source}: SpecNotApplied: it differs from generation {record.generation}, which counts")
     return record is not None
 
@@ -162,7 +161,7 @@ def _summary(ticked: Ticked) -> dict[str, Any]:
     record = ticked.record
     return {
         "fleet": record.fleet,
-        "converged": ticked.plan.settled and not ticked.plan.refusals and not record.errors,
+        "converged": ticked.plan.converged(record.errors),
         "actions": record.actions,
         "refused": record.refused,
         "errors": list(record.errors),

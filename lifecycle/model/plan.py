@@ -7,7 +7,7 @@ towards it. What waits for something already under way is `Waiting`; what a guar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -214,6 +214,10 @@ class Plan(Value, frozen=True, kw_only=True):
     def settled(self) -> bool:
         """Actual equals desired, as far as anything may be done about it."""
         return not self.actions and not self.waiting
+
+    def converged(self, errors: Collection[str]) -> bool:
+        """Whether nothing is to be done, waited for or refused, and nothing failed in the tick it is of."""
+        return self.settled and not self.refusals and not errors
 
     @property
     def makes(self) -> bool:

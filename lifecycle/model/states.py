@@ -62,6 +62,10 @@ class Cause(StrEnum):
     CONTROLLER = "controller"
 
 
+WARNED = (Cause.SPOT, Cause.REBALANCE, Cause.MAINTENANCE)
+"""Those of which the provider gives notice."""
+
+
 class Outcome(StrEnum):
     """How an attempt ended, or one rank's part in it."""
 

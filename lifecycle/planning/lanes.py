@@ -13,13 +13,9 @@ from lifecycle.model.ids import NodeName
 from lifecycle.model.journal import Entry, EntryKind
 from lifecycle.model.past import Past
 from lifecycle.model.records import Attempt, Incarnation, Receipt
-from lifecycle.model.states import Cause
+from lifecycle.model.states import WARNED
 from lifecycle.model.world import Observed
 from lifecycle.planning import gangs
-
-WARNED = frozenset({Cause.SPOT, Cause.REBALANCE, Cause.MAINTENANCE})
-"""Causes of which the provider gives notice."""
-
 
 _LASTING = (HoldKind.STOP, HoldKind.TERMINATE, HoldKind.SUSPEND, HoldKind.PAUSE)
 """Holds that keep a node away, or as it is, until they are lifted."""

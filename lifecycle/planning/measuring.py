@@ -16,12 +16,11 @@ from lifecycle.model.journal import Tick
 from lifecycle.model.metrics import Family, Sample
 from lifecycle.model.plan import Plan
 from lifecycle.model.records import Run
-from lifecycle.model.states import Cause, InstanceState, RunState
+from lifecycle.model.states import WARNED, Cause, InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning import series
 from lifecycle.planning.status import FleetStatus, NodeStatus, PoolCost, fleet_status
 
-NOTICED = (Cause.SPOT, Cause.REBALANCE, Cause.MAINTENANCE)
 _STATES = (*InstanceState, "ending")
 
 
@@ -73,8 +72,7 @@ def _of_the_tick(tick: Tick) -> Iterator[Sample]:
 
 
 def _of_the_plan(plan: Plan, tick: Tick | None) -> Iterator[Sample]:
-    wrong = plan.refusals or (tick is not None and tick.errors)
-    yield _sample(series.CONVERGED, plan.fleet, plan.settled and not wrong)
+    yield _sample(series.CONVERGED, plan.fleet, plan.converged(tick.errors if tick else ()))
     yield _sample(series.WAITING, plan.fleet, len(plan.waiting))
     yield from _counts(series.ACTIONS, plan.fleet, Counter((action.kind,) for action in plan.actions))
     yield from _counts(series.REFUSALS, plan.fleet, Counter((each.guard, each.action) for each in plan.refusals))
@@ -146,7 +144,7 @@ def _of_runs(fleet: str, pool: str, runs: list[Run], now: float) -> Iterator[Sam
         yield _sample(series.LOST_SECONDS, fleet, sum(run.hours.lost.get(cause, 0.0) for run in runs), pool, cause)
         yield _sample(series.LOST_STEPS, fleet, sum(run.lost.get(cause, 0) for run in runs), pool, cause)
         yield _sample(series.ENDED, fleet, sum(run.tally.ended.get(cause, 0) for run in runs), pool, cause)
-    for cause in NOTICED:
+    for cause in WARNED:
         yield _sample(series.NOTICES, fleet, sum(run.tally.notices.get(cause, 0) for run in runs), pool, cause)
     yield _sample(series.SPARED_STEPS, fleet, sum(run.spared for run in runs), pool)
     yield _sample(series.RESTORES, fleet, sum(run.tally.restores for run in runs), pool)

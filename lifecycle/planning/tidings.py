@@ -48,7 +48,7 @@ def standing(observed: Observed, plan: Plan, now: float) -> tuple[Tiding, ...]:
 def converged(observed: Observed, plan: Plan) -> bool:
     """Whether nothing is left to do, refused or wrong, as `reconcile` says it."""
     errors = observed.last_tick.errors if observed.last_tick else ()
-    return observed.machines is not None and plan.settled and not plan.refusals and not errors
+    return observed.machines is not None and plan.converged(errors)
 
 
 def _blind(observed: Observed, now: float) -> Tiding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lifecycle.model.states import Cause, Outcome
+from lifecycle.model.states import WARNED, Cause, Outcome
 from lifecycle.planning.lanes import Lane, Sign, Trial
 from lifecycle.report import words
 from lifecycle.report.axis import UNITS, Axis
@@ -31,7 +31,6 @@ LETTERS = {
     Cause.BUDGET: "B",
     Cause.DRIFT: "D",
 }
-_MARKET = frozenset({Cause.SPOT, Cause.REBALANCE, Cause.MAINTENANCE})
 _FAULTS = frozenset({Cause.HARDWARE, Cause.USER_ERROR, Cause.CONTROLLER})
 
 
@@ -48,7 +47,7 @@ def _sign(name: str, letter: str, kind: str) -> Html:
 
 
 def _kind(cause: Cause) -> str:
-    return "market" if cause in _MARKET else "fault" if cause in _FAULTS else "people"
+    return "market" if cause in WARNED else "fault" if cause in _FAULTS else "people"
 
 
 def drawn(lane: Lane, axis: Axis) -> Html:

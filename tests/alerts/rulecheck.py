@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,25 +15,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.tools import built
+
 HERE = Path(__file__).parent
 
 
 def cached() -> Path:
     """Where the built one lies, whether or not it is there yet."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     made_of = b"".join((HERE / name).read_bytes() for name in ("main.go", "go.sum"))
-    return home / "steadyfleet" / f"rulecheck-{hashlib.sha256(made_of).hexdigest()[:12]}" / "rulecheck"
+    return built.cached("rulecheck", hashlib.sha256(made_of).hexdigest()[:12])
 
 
 def build() -> Path:
-    """Builds it into the cache, whole or not at all. Raises CalledProcessError."""
-    target = cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"rulecheck.{os.getpid()}")
-    command = ["go", "build", "-trimpath", "-tags", "remove_all_sd", "-ldflags", "-w -s", "-o", str(beside), "."]
-    subprocess.run(command, cwd=HERE, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-    beside.replace(target)
-    return target
+    """Builds it into the cache. Raises CalledProcessError."""
+    return built.build(cached(), "-tags", "remove_all_sd", "-ldflags", "-w -s", ".", module=HERE)
 
 
 def firing(rules: Path, series: Iterable[str], minutes: int) -> list[dict[str, Any]]:

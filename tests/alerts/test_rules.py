@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 
 from lifecycle.planning import series
 from tests.alerts import rulecheck
+from tests.tools.built import needed
 
 ALERTS = Path(__file__).parents[2] / "specs" / "alerts"
 FILE, PAGE = ALERTS / "steadyfleet.rules.yml", ALERTS / "README.md"
@@ -27,8 +27,8 @@ HOW = "no evaluator of rules: `python -m tests.alerts.rulecheck` builds it (two 
 @pytest.fixture(scope="session")
 def engine() -> None:
     """Prometheus's, or a skip that is told aloud."""
-    if not rulecheck.cached().exists():
-        (pytest.fail if os.environ.get("STEADY_REQUIRE_ENGINE") else pytest.skip)(HOW)
+    program = rulecheck.cached()
+    needed(program if program.exists() else None, HOW)
 
 
 # ---- what a rule says ----------------------------------------------------------------------------

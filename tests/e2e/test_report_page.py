@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from tests.bench.reporting import a_long_chronicle
 from tests.browser import HOW, find, launched
 from tests.builders import a_hold, but
 from tests.report_example import PAGE
+from tests.tools.built import needed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,12 +25,7 @@ Open = Callable[..., "Page"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = find()
-    if found is None and os.environ.get("STEADY_REQUIRE_ENGINE"):
-        pytest.fail(HOW)
-    if found is None:
-        pytest.skip(HOW)
-    with launched(found) as browser:
+    with launched(needed(find(), HOW)) as browser:
         yield browser
 
 

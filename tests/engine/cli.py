@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.tools import built
+
 VERSION = "3.259.0"
 MODULE = "github.com/pulumi/pulumi"
 HERE = Path(__file__).parent
@@ -22,8 +24,7 @@ HERE = Path(__file__).parent
 
 def cached() -> Path:
     """Where the built CLI lies, whether or not it is there yet."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return home / "steadyfleet" / f"pulumi-{VERSION}" / "pulumi"
+    return built.cached("pulumi", VERSION)
 
 
 def version_of(cli: Path) -> tuple[int, ...]:
@@ -49,19 +50,10 @@ def find() -> Path | None:
 
 
 def build() -> Path:
-    """Builds the CLI into the cache, whole or not at all. Raises CalledProcessError."""
-    target = cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"pulumi.{os.getpid()}")
+    """Builds the CLI into the cache. Raises CalledProcessError."""
     stamp = f"-w -s -X {MODULE}/sdk/v3/go/common/version.Version=v{VERSION}"
-    command = ["go", "build", "-trimpath", "-tags", "osusergo grpcnotrace", "-ldflags", stamp, "-o", str(beside)]
-    subprocess.run([*command, f"{MODULE}/pkg/v3/cmd/pulumi"], cwd=HERE, check=True, env=_env())
-    beside.replace(target)
-    return target
-
-
-def _env() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+    how, what = ("-tags", "osusergo grpcnotrace", "-ldflags", stamp), f"{MODULE}/pkg/v3/cmd/pulumi"
+    return built.build(cached(), *how, what, module=HERE, GOFLAGS="-mod=mod")
 
 
 def main() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import runpy
 import shutil
 import threading
@@ -19,6 +18,7 @@ from tests.engine.cli import find
 from tests.engine.engine import STACK, Engine
 from tests.engine.region import AwsStage, Region
 from tests.engine.yard import Yard, a_yard
+from tests.tools.built import needed
 
 ROOT = Path(__file__).parents[2]
 ORDERS = itertools.count(1)
@@ -27,12 +27,7 @@ HOW = "no Pulumi CLI: `python -m tests.engine.cli` builds one (three minutes, ne
 
 @pytest.fixture(scope="session")
 def cli() -> Path:
-    found = find()
-    if found is None and os.environ.get("STEADY_REQUIRE_ENGINE"):
-        pytest.fail(HOW)
-    if found is None:
-        pytest.skip(HOW)
-    return found
+    return needed(find(), HOW)
 
 
 @pytest.fixture(scope="session")

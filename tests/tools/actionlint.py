@@ -6,12 +6,12 @@ The build is cached outside the tree, by the version that `go.mod` names; Go's m
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.tools import built
 
 HERE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint"
@@ -26,8 +26,7 @@ def version() -> str:
 
 def cached() -> Path:
     """Where the built program lies, whether or not it is there yet."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return home / "steadyfleet" / f"actionlint-{version()}" / "actionlint"
+    return built.cached("actionlint", version())
 
 
 @functools.cache
@@ -39,14 +38,8 @@ def find() -> Path | None:
 
 
 def build() -> Path:
-    """Builds it into the cache, whole or not at all. Raises CalledProcessError."""
-    target = cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"actionlint.{os.getpid()}")
-    command = ["go", "build", "-trimpath", "-mod=readonly", "-o", str(beside), f"{PACKAGE}/cmd/actionlint"]
-    subprocess.run(command, cwd=HERE, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-    beside.replace(target)
-    return target
+    """Builds it into the cache. Raises CalledProcessError."""
+    return built.build(cached(), "-mod=readonly", f"{PACKAGE}/cmd/actionlint", module=HERE)
 
 
 def main() -> int:

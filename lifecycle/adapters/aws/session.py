@@ -43,7 +43,7 @@ Bodies to S3 are not hashed once more for the signature: it covers the checksum 
 """
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_DENIED = frozenset(
+DENIED = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -166,7 +166,7 @@ def _refused(service: str, error: ClientError) -> SteadyError:
     code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
     if code in _EXPIRED:
         return NotAuthorised(f"{service}: the AWS credentials have expired", fix="log in again (`aws sso login`)")
-    if code in _DENIED:
+    if code in DENIED:
         return NotAuthorised(
             f"{service} refuses {error.operation_name}: {said or code}",
             fix="use credentials with this right; README lists what each role needs",

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from lifecycle.adapters.aws.begun import Begun
 from lifecycle.adapters.aws.crew import WIDTH, Crew, Stop
-from lifecycle.adapters.aws.session import answers, code_of
+from lifecycle.adapters.aws.session import DENIED, answers, code_of
 from lifecycle.model.errors import SteadyError, Unreadable
 from lifecycle.ports.checkpoints import Digest, Moved
 
@@ -26,9 +26,7 @@ PART = 16 * 1024 * 1024
 MOST_PARTS = 10_000
 """S3 takes no more in one upload."""
 
-
 _MISSING = frozenset({"404", "NoSuchKey"})
-_DENIED = frozenset({"403", "AccessDenied"})
 
 
 class Place(NamedTuple):
@@ -51,7 +49,7 @@ class Place(NamedTuple):
         """
         if code_of(error) in _MISSING:
             return True
-        if code_of(error) not in _DENIED:
+        if code_of(error) not in DENIED:
             return False
         listed = self.client.list_objects_v2(**self.bucket, Prefix=self.key, MaxKeys=1).get("Contents", ())
         return self.key not in {found["Key"] for found in listed}

@@ -7,7 +7,7 @@ import pytest
 from lifecycle.model import errors
 from lifecycle.model.errors import Fault, SpecError
 from lifecycle.model.holds import HoldKind
-from lifecycle.model.plan import SYMBOLS, Action, Kind, Plan, Reason, Waiting
+from lifecycle.model.plan import SYMBOLS, Action, Kind, Plan, Reason, Refusal, Waiting
 from lifecycle.model.states import InstanceState
 from lifecycle.model.world import Observed
 from tests.builders import NOW, a_hold, a_machine, a_placement, a_receipt, a_spec, an_attempt, an_ended_attempt
@@ -136,3 +136,10 @@ def test_spec_errors_are_counted(count: int, words: str) -> None:
 def test_every_error_knows_its_exit_code_and_its_fix(kind: type[errors.SteadyError], code: int) -> None:
     error = kind("it broke", fix="mend it")
     assert (error.exit_code, str(error), error.fix) == (code, "it broke", "mend it")
+
+
+def test_a_plan_that_is_refused_or_of_a_tick_that_failed_has_not_converged() -> None:
+    refusal = Refusal(action=Kind.CREATE, node="f/t/0", guard="budget.total", evidence="spent", override="raise it")
+    assert Plan(fleet="f", generation=1).converged(())
+    assert not Plan(fleet="f", generation=1, refusals=(refusal,)).converged(())
+    assert not Plan(fleet="f", generation=1).converged(("no answer",))

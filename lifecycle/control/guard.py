@@ -182,7 +182,7 @@ class LastGuard:
 
     def _view(self, name: NodeName, instance: str) -> NodeView | None:
         """The node as if this were its only machine; None when that one is no longer there."""
-        observed = self._observe(instance)
+        observed = self._observe(str(name), instance)
         machine = next(iter(observed.machines or ()), None)
         if machine is None:
             self._must_be_gone(observed, name, instance)
@@ -218,9 +218,9 @@ class LastGuard:
             about="not ours",
         )
 
-    def _observe(self, instance: str) -> Observed:
+    def _observe(self, node: str, instance: str) -> Observed:
         now = self._clock.now()
-        observed = _alone(self._seen(), instance)
+        observed = _alone(self._seen(), node, instance)
         observed = apply_facts(observed, settle(observed, now))
         only = tuple(machine for machine in observed.machines or () if machine.id == instance)
         return with_receipts(self._spec, msgspec.structs.replace(observed, machines=only), self._tracker)
@@ -279,8 +279,16 @@ def _worn(machines: Iterable[Machine], placement: Placement) -> Machine | None:
     )
 
 
-def _alone(observed: Observed, instance: str) -> Observed:
-    """Only the runs that concern this machine's node: what settles of the others does not matter here."""
-    nodes = {machine.node for machine in observed.machines or () if machine.id == instance}
-    runs = {name: run for name, run in observed.runs.items() if nodes & set(run.nodes)}
-    return msgspec.structs.replace(observed, runs=runs)
+def _alone(observed: Observed, node: str, instance: str) -> Observed:
+    """What concerns this machine: its node, and the other ranks of the runs it has. What settles of the rest
+    does not matter here, and a look at a fleet of thousands is had for every machine that is to go."""
+    mine = {node, *(machine.node for machine in observed.machines or () if machine.id == instance)}
+    runs = {name: run for name, run in observed.runs.items() if mine & set(run.nodes)}
+    near = mine.union(*(run.nodes for run in runs.values()))
+    return msgspec.structs.replace(
+        observed,
+        runs=runs,
+        machines=tuple(machine for machine in observed.machines or () if machine.node in near),
+        incarnations={key: claim for key, claim in observed.incarnations.items() if claim.node in near},
+        drains={each: claim for each, claim in observed.drains.items() if each in near},
+    )

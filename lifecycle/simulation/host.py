@@ -1,8 +1,8 @@
 """The inside of one simulated machine: its disk, its trainer, and the production agent.
 
-The agent is woken when something happens (an order, a notice, a checkpoint, the end of its trainer), every second
-while it has something in hand, and before a tick whose controller should find its heartbeat. In between it would
-change nothing, so it is not asked.
+The agent is woken when something happens (an order, a notice, a checkpoint, the end of its trainer or of a
+transfer), every second while it has something else in hand, and before a tick whose controller should find its
+heartbeat. In between it would change nothing, so it is not asked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lifecycle.adapters.simulated.store import MemoryStore
 from lifecycle.adapters.simulated.table import MemoryTable, Storage
 from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.adapters.simulated.trainer import Habits, Process, SimulatedTrainer
+from lifecycle.agent.courier import Restore
 from lifecycle.agent.memory import Memory
 from lifecycle.agent.reporting import Reporter
 from lifecycle.agent.service import Agent, Identity
@@ -211,7 +212,7 @@ class Host:
             return
         pace = self.agent.step()
         self._stepped_at = self._site.timeline.monotonic()
-        busy = pace < STEADY or self._waits()
+        busy = self._waits() or (pace < STEADY and not self._only_restores())
         self._steady = not busy and self.agent.state.assignment is not None
         self._look_again(busy=busy)
 
@@ -265,7 +266,12 @@ class Host:
         self._arrange(STEP)
 
     def _waits(self) -> bool:
-        """Whether it has something in hand beside its trainer."""
-        assert self.agent is not None
-        transfer = self._courier is not None and self._courier.current is not None
-        return transfer or self.line.away or bool(self.agent.state.unsent)
+        """Whether it has something to tell that it could not, or ships its part of a gang's checkpoint."""
+        assert self.agent is not None and self._courier is not None
+        mine = self.agent.state.assignment
+        in_step = mine is not None and bool(mine.nodes) and self._courier.current is not None
+        return in_step or self.line.away or bool(self.agent.state.unsent)
+
+    def _only_restores(self) -> bool:
+        """The courier rings when that is over, and whoever wants something else meanwhile wakes the agent."""
+        return self._courier is not None and isinstance(self._courier.current, Restore)

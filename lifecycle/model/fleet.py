@@ -191,6 +191,10 @@ class FleetSpec(Part, frozen=True, kw_only=True):
         """Every node the spec declares, pool by pool, in order."""
         return _nodes(self.fleet, tuple(sorted((name, pool.nodes) for name, pool in self.pools.items())))
 
+    def declares(self, node: NodeName) -> bool:
+        pool = self.pools.get(node.pool)
+        return pool is not None and node.fleet == self.fleet and node.index < pool.nodes
+
     def run_of(self, node: NodeName) -> str:
         """The id of the run that `node` trains."""
         pool = self.pools[node.pool]

@@ -45,7 +45,8 @@ def identity(owner: str, node: NodeName, incarnation: int) -> dict[str, str]:
 
 def worn(node: NodeName, incarnation: int) -> dict[str, str]:
     """The tags of a machine that are the node's own: all that a list by owner and fleet does not vouch for."""
-    return {NAME: str(node), POOL: node.pool, NODE: str(node), INCARNATION: str(incarnation)}
+    name = str(node)
+    return {NAME: name, POOL: node.pool, NODE: name, INCARNATION: str(incarnation)}
 
 
 def owned(tags: Mapping[str, str], owner: str, fleet: str) -> bool:

@@ -76,8 +76,10 @@ def tags_changed(view: NodeView) -> dict[str, str]:
     """What the machine's tags say where they should say which node it fills; empty where one is missing."""
     if view.machine is None or view.provider == "local":
         return {}
-    found = view.machine.tags
-    return {name: found.get(name, "") for name, value in _our_tags(view).items() if found.get(name) != value}
+    found, ours = view.machine.tags, _our_tags(view)
+    if ours.items() <= found.items():
+        return {}
+    return {name: found.get(name, "") for name, value in ours.items() if found.get(name) != value}
 
 
 def _our_tags(view: NodeView) -> dict[str, str]:

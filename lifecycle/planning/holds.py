@@ -28,6 +28,8 @@ RETURNING = frozenset({HoldKind.STOP, HoldKind.PAUSE, HoldKind.SCHEDULE})
 def strictest(stored: Iterable[Hold], scheduled: Hold | None) -> Hold | None:
     """The hold that counts: terminate before stop before replace, of two alike the older one."""
     found = list(stored)
+    if not found:
+        return scheduled
     if scheduled is not None and not any(hold.kind is HoldKind.START for hold in found):
         found.append(scheduled)
     counted = (hold for hold in found if hold.kind in STRICTNESS)

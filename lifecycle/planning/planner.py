@@ -7,8 +7,9 @@ ordered (safety first, then by node) and passed through the guards.
 from __future__ import annotations
 
 from lifecycle.model.fleet import FleetSpec
+from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Kind, Plan, Waiting
-from lifecycle.model.records import Attempt
+from lifecycle.model.records import Attempt, Run
 from lifecycle.model.world import Observed
 from lifecycle.planning import (
     attempts,
@@ -121,11 +122,14 @@ def decide(view: NodeView) -> Decision:
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:
     """The runs whose resume point this tick may need: those without an attempt that is open and ordered."""
-    if spec is None:
-        return ()
-    wanted = {spec.run_of(name) for name in spec.nodes()}
-    runs = (observed.runs.get(run) for run in wanted)
-    return tuple(sorted(run.run for run in runs if run and run.attempt and not _under_way(observed, run.attempt)))
+    runs = observed.runs.values() if spec else ()
+    between = (run for run in runs if run.attempt and not _under_way(observed, run.attempt))
+    return tuple(sorted(run.run for run in between if spec and _declared(spec, run)))
+
+
+def _declared(spec: FleetSpec, run: Run) -> bool:
+    """Whether it is the run of a node that the spec declares."""
+    return any(spec.declares(name) and spec.run_of(name) == run.run for name in map(NodeName.parse, run.nodes))
 
 
 def _under_way(observed: Observed, attempt: Attempt) -> bool:

@@ -98,7 +98,10 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     def claim(self) -> Incarnation | None:
         """The creation claim of the machine in place."""
         number = self.machine.incarnation if self.machine else None
-        return next((claim for claim in self.claims if claim.number == number), None)
+        for claim in reversed(self.claims):
+            if claim.number == number:
+                return claim
+        return None
 
     @property
     def loss_allowed(self) -> bool:
@@ -310,10 +313,12 @@ def _in_place(
 
     Of two that wear the same tags it is the one on record: in a console, a machine is copied with its tags.
     """
+    if len(live) < 2:
+        return (live[0] if live else None), ()
     kept = stored.incarnation if stored else None
     known = {claim.instance for claim in claims}
     ranked = sorted(live, key=lambda m: (m.incarnation == kept, m.incarnation, m.id in known))
-    return (ranked[-1], tuple(m for m in ranked[:-1] if not m.ending)) if ranked else (None, ())
+    return ranked[-1], tuple(m for m in ranked[:-1] if not m.ending)
 
 
 def _last_run(observed: Observed, node: str) -> str | None:
@@ -331,6 +336,8 @@ def _resumable(observed: Observed, run_id: str | None, run: Run | None) -> tuple
     attempt = run.attempt if run else None
     read = observed.receipts.get(run_id, ()) if run_id else ()
     known = (attempt.receipt,) if attempt and attempt.receipt and attempt.receipt.run == run_id else ()
+    if not read and not known:
+        return ()
     found = {receipt.digest: receipt for receipt in (*known, *read)}
     return receipts.eligible(found.values(), observed.rejections, attempt)
 

@@ -267,7 +267,8 @@ class Host:
 
     def _waits(self) -> bool:
         """Whether it has something to tell that it could not, or ships its part of a gang's checkpoint."""
-        assert self.agent is not None and self._courier is not None
+        assert self.agent is not None
+        assert self._courier is not None
         mine = self.agent.state.assignment
         in_step = mine is not None and bool(mine.nodes) and self._courier.current is not None
         return in_step or self.line.away or bool(self.agent.state.unsent)

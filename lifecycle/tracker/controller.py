@@ -112,8 +112,7 @@ class ControllerTracker:
 
     def _reports(self, found: Iterable[Row]) -> Iterator[Report]:
         """Those that speak of the machine that wrote them: none is heard for another."""
-        for row in found:
-            report = self._readings.read(row, Report)
+        for row, report in self._readings.pairs(found, Report):
             if row.writer in ("", report.instance):
                 yield report
 

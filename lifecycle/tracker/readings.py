@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,15 +18,20 @@ class Readings:
 
     def __init__(self, decoded: Callable[[Row, type[Any]], Any]) -> None:
         self._decoded = decoded
-        self._read: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
+        self._read: dict[type[Any], dict[tuple[str, str], tuple[bytes, Any]]] = defaultdict(dict)
 
     def each(self, found: Iterable[Row], kind: type[R]) -> dict[str, R]:
-        return {row.name: self.read(row, kind) for row in found}
+        return {row.name: record for row, record in self.pairs(found, kind)}
+
+    def pairs(self, found: Iterable[Row], kind: type[R]) -> Iterator[tuple[Row, R]]:
+        """Every row with what it holds."""
+        read = self._read[kind]
+        for row in found:
+            key = (row.name, row.writer)
+            known = read.get(key)
+            if known is None or known[0] != row.body:
+                known = read[key] = (row.body, self._decoded(row, kind))
+            yield row, known[1]
 
     def read(self, row: Row, kind: type[R]) -> R:
-        key = (kind, row.name, row.writer)
-        known = self._read.get(key)
-        if known is None or known[0] != row.body:
-            known = self._read[key] = (row.body, self._decoded(row, kind))
-        record: R = known[1]
-        return record
+        return next(record for _, record in self.pairs((row,), kind))

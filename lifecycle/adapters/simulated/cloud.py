@@ -112,6 +112,7 @@ class Cloud:
         """Told of each machine that was made."""
         self._numbers: Counter[str] = Counter()
         self._now: dict[str, Machine] = {}
+        self._by_fleet: dict[tuple[str, str], dict[str, Machine]] = {}
 
     def stack(self, fleet: str) -> Stack:
         return self.stacks.setdefault(fleet, Stack())
@@ -121,9 +122,16 @@ class Cloud:
     def listed(self, owner: str, fleet: str) -> Sequence[Machine]:
         """What the provider's list shows now of a fleet's machines: each as it was some time within the lag."""
         if not self.climate.lag:
-            return [each for each in self._now.values() if tags.owned(each.tags, owner, fleet)]
+            return list(self._ours(owner, fleet).values())
         found = (self._seen(instance, self._drawn_lag()) for instance in self.instances.values())
         return [each for each in found if each is not None and tags.owned(each.tags, owner, fleet)]
+
+    def _ours(self, owner: str, fleet: str) -> dict[str, Machine]:
+        """The fleet's machines as they are, sorted out once: one fleet of a thousand is listed for each of them."""
+        if (owner, fleet) not in self._by_fleet:
+            found = {each.id: each for each in self._now.values() if tags.owned(each.tags, owner, fleet)}
+            self._by_fleet[owner, fleet] = found
+        return self._by_fleet[owner, fleet]
 
     def by_id(self, instance: str) -> Machine | None:
         """The machine as it is, by its id."""
@@ -250,7 +258,7 @@ class Cloud:
 
     def _forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
-        self._now.pop(instance.id, None)
+        self._list(instance.id, None)
 
     def _turn(self, instance: Instance, state: InstanceState) -> None:
         instance.state = state
@@ -262,10 +270,21 @@ class Cloud:
         kept = list(_since(instance.shown, old)) if self.climate.lag else []
         machine = _machine(instance)
         instance.shown = [*kept, (now, machine)]
+        self._list(instance.id, machine)
+
+    def _list(self, instance: str, machine: Machine | None) -> None:
+        """What a list without lag shows of the machine from now on; None: nothing."""
+        known = instance in self._now
         if machine is not None:
-            self._now[instance.id] = machine
+            self._now[instance] = machine
         else:
-            self._now.pop(instance.id, None)
+            self._now.pop(instance, None)
+        for (owner, fleet), ours in list(self._by_fleet.items()):
+            owned = machine is not None and tags.owned(machine.tags, owner, fleet)
+            if machine is not None and owned and (instance in ours or not known):
+                ours[instance] = machine
+            elif owned or instance in ours:
+                del self._by_fleet[owner, fleet]
 
     def _draw(self, span: tuple[float, float]) -> float:
         return self._chance.uniform(*span)

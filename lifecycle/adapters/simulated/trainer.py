@@ -116,15 +116,20 @@ class Process:
     @property
     def ends_at(self) -> float:
         """When it ends by itself: finished, or crashed."""
-        crash = self.habits.crashes_at
-        return self._unless_still(
-            self.reaches(self.habits.steps if crash is None else min(crash, self.habits.steps))
-        )
+        return self._unless_still(self._would_end_at)
+
+    @property
+    def _would_end_at(self) -> float:
+        steps, crash = self.habits.steps, self.habits.crashes_at
+        return self.reaches(steps if crash is None else min(crash, steps))
 
     @property
     def due(self) -> float:
         """When the next thing happens to it."""
-        return min(self.saves_at, self.answers_at, self.ends_at, self.falls_at)
+        soonest = min(self.saved_until + self.habits.every, self._would_end_at)
+        if self.asked is not None or soonest >= self.hangs_from:
+            soonest = min(self.saves_at, self.answers_at, self.ends_at)
+        return min(soonest, self.falls_at)
 
     def _unless_still(self, due: float) -> float:
         return due if due < self.stands_from and due < self.hangs_from else NEVER

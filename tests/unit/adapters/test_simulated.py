@@ -122,6 +122,17 @@ def test_machines_of_others_are_not_listed() -> None:
     assert cloud.listed(OWNER, "f") == []
 
 
+def test_a_machine_is_listed_again_once_its_tags_are_back() -> None:
+    cloud = a_cloud()
+    first, second = made(cloud), made(cloud, DEMAND, incarnation=2)
+    listed = lambda: [each.id for each in cloud.listed(OWNER, "f")]  # noqa: E731
+    before = listed()
+    cloud.retag(first, owner="another")
+    assert listed() == [second.id]
+    cloud.retag(first, owner=OWNER)
+    assert listed() == before
+
+
 # ---- the provider --------------------------------------------------------------------------------
 
 

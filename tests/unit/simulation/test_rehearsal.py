@@ -69,6 +69,22 @@ def test_a_spec_is_rehearsed_from_the_command_line(tmp_path: Path, capsys: pytes
     assert json.loads(capsys.readouterr().out)["nodes"] == 1
 
 
+def test_a_tick_comes_every_so_many_seconds_whoever_rings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "f.yaml"
+    spec.write_text("version: 1\nfleet: f\nprovider: local\npools: {t: {nodes: 3, train: {command: [train]}}}\n")
+    assert main([str(spec), "--hours", "2", "--every", "900"]) == 0
+    assert json.loads(capsys.readouterr().out)["ticks"] == 8
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan", "soon", "7200"])
+def test_a_pace_that_is_none_is_refused(every: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["f.yaml", "--every", every])
+    assert "--every" in capsys.readouterr().err
+
+
 def test_a_faulty_spec_is_refused_with_its_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = tmp_path / "f.yaml"
     spec.write_text("version: 1\nfleet: f\nprovider: local\npools: {t: {nodes: -1, train: {command: [train]}}}\n")

@@ -20,7 +20,6 @@ class _Cell:
     """One machine's row of a name (or the controller's), and what others still see of it."""
 
     row: Row
-    order: int
     at: float
     shown_at: float
     before: Row | None = None
@@ -28,7 +27,7 @@ class _Cell:
 
 @dataclass
 class _Shelf:
-    """The rows of one kind, by name and writer; names sorted."""
+    """The rows of one kind, by name and writer, the latest last; names sorted."""
 
     cells: dict[str, dict[str, _Cell]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
@@ -107,9 +106,10 @@ class MemoryTable:
             insort(shelf.names, name)
         storage.writes += 1
         lag = storage.lag() if writer else 0.0
-        shelf.cells.setdefault(name, {})[writer] = _Cell(
+        cells = shelf.cells.setdefault(name, {})
+        cells.pop(writer, None)
+        cells[writer] = _Cell(
             Row(name, version + 1, body, writer),
-            storage.writes,
             storage.timeline.monotonic(),
             storage.timeline.monotonic() + lag if lag else 0.0,
             storage.visible(standing, "") if standing and lag else None,
@@ -129,7 +129,7 @@ class MemoryTable:
         return sum(self._drop_old(cells, age) for cells in found)
 
     def _drop_old(self, cells: dict[str, _Cell], age: float) -> int:
-        latest = max(cells.values(), key=lambda cell: cell.order)
+        latest = next(reversed(cells.values()))
         old = [writer for writer, cell in cells.items() if latest.at - cell.at > age]
         for writer in old:
             del cells[writer]
@@ -159,13 +159,11 @@ class MemoryTable:
         cells = shelf.cells.get(name)
         if not cells:
             return []
-        if len(cells) == 1:
-            (only,) = cells.values()
-            row = only.row if not only.shown_at else self._storage.visible(only, self._writer)
-            return [row] if row is not None else []
-        ranked = sorted(cells.values(), key=lambda cell: cell.order)
-        seen = (self._storage.visible(cell, self._writer) for cell in ranked)
+        seen = [self._visible(cell) if cell.shown_at else cell.row for cell in cells.values()]
         return [row for row in seen if row is not None]
+
+    def _visible(self, cell: _Cell) -> Row | None:
+        return self._storage.visible(cell, self._writer)
 
     def _check(self, fleet: str, guard: Guard | None) -> None:
         if guard is None:

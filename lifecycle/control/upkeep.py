@@ -9,11 +9,11 @@ whose node has had another one since.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.ids import epoch_of
-from lifecycle.model.records import Run
+from lifecycle.model.records import Receipt, Run
 from lifecycle.model.world import Observed
 from lifecycle.planning.receipts import eligible, retained
 from lifecycle.ports.checkpoints import ObjectStore
@@ -22,6 +22,7 @@ from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
 
 LOOK_BACK = 200
+"""Receipts of a run, at most: what is older and not pruned stays."""
 
 SWEEP_EVERY, STALE = 3600.0, 86400.0
 """Seconds between two looks for what has become this old."""
@@ -87,10 +88,10 @@ class Upkeep:
         return (run.attempt.number if run.attempt else 0, report.receipt.digest)
 
     def _prune(self, observed: Observed, run: Run, keep: int, offered: Set[str], guard: Guard) -> None:
-        found = self._tracker.receipts(observed.fleet, run.run, LOOK_BACK)
+        stored = self._stored(observed.fleet, run)
+        found = self._receipts(observed.fleet, run, keep, stored)
         kept = retained(eligible(found, observed.rejections, run.attempt), keep)
         needed = offered | {receipt.digest for receipt in kept}
-        stored = self._stored(observed.fleet, run)
         for receipt in found:
             if receipt.digest in needed:
                 continue
@@ -99,6 +100,12 @@ class Upkeep:
             if receipt.prefix in stored:  # marked before, it may have been cut short there
                 self._remove(receipt.prefix, stored.pop(receipt.prefix))
         self._remove_torn(run, stored)
+
+    def _receipts(self, fleet: str, run: Run, keep: int, stored: Mapping[str, object]) -> Sequence[Receipt]:
+        """So many of the newest as it takes to know all that is stored: of a long run most went long ago."""
+        few = self._tracker.receipts(fleet, run.run, len(stored) + max(2, keep))
+        known = stored.keys() <= {receipt.prefix for receipt in few}
+        return few if known else self._tracker.receipts(fleet, run.run, LOOK_BACK)
 
     def _stored(self, fleet: str, run: Run) -> dict[str, list[str]]:
         """The run's objects by the prefix of their checkpoint."""

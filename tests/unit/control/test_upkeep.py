@@ -13,6 +13,7 @@ from lifecycle.model.records import Receipt
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker import rows
+from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import (
     NODE,
@@ -79,6 +80,35 @@ def test_what_an_order_offers_to_resume_from_is_kept(room: Room) -> None:
     order = an_order(assignment=an_assignment(resume=(first,)))
     room.upkeep().tidy(world(2, orders={NODE: order}), UNFENCED)
     assert steps_in_store(room) == [100, 300, 400]
+
+
+def test_what_an_order_offered_goes_with_it_however_far_back(room: Room) -> None:
+    first, *_ = saved(room, *range(100, 5000, 100))
+    offered = {NODE: an_order(assignment=an_assignment(resume=(first,)))}
+    room.upkeep().tidy(world(2, orders=offered), UNFENCED)
+    assert steps_in_store(room) == [100, 4800, 4900]
+    room.upkeep().tidy(world(2), UNFENCED)
+    assert steps_in_store(room) == [4800, 4900]
+
+
+def test_of_a_long_history_that_was_pruned_only_the_end_is_read(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(room, *range(100, 5000, 100))
+    room.upkeep().tidy(world(3), UNFENCED)
+    asked, upkeep = list[int](), room.upkeep()
+    receipts = ControllerTracker.receipts
+    monkeypatch.setattr(ControllerTracker, "receipts", lambda *a: asked.append(a[-1]) or receipts(*a))
+    upkeep.tidy(world(3), UNFENCED)
+    assert asked == [6]
+
+
+def test_though_the_last_few_are_unsound_as_many_sound_ones_stay(room: Room) -> None:
+    *_, fourth, fifth, sixth = saved(room, *range(100, 700, 100))
+    unsound = frozenset({fourth.digest, fifth.digest, sixth.digest})
+    for _ in range(2):
+        room.upkeep().tidy(world(2, rejections=unsound), UNFENCED)
+    assert steps_in_store(room) == [200, 300]
 
 
 def test_an_unsound_checkpoint_does_not_count_as_kept(room: Room) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
 
 from lifecycle.model.errors import LostLease, SteadyError
 from lifecycle.model.ids import epoch_of
@@ -26,6 +27,13 @@ LOOK_BACK = 200
 
 SWEEP_EVERY, STALE = 3600.0, 86400.0
 """Seconds between two looks for what has become this old."""
+
+
+class _Offered(NamedTuple):
+    """What standing orders offer to resume from."""
+
+    digests: Set[str]
+    prefixes: Set[str]
 
 
 class Upkeep:
@@ -60,7 +68,7 @@ class Upkeep:
         except SteadyError as error:
             yield f"sweeping {fleet}: {error.what}"
 
-    def _tidy(self, observed: Observed, run: Run, offered: Set[str], guard: Guard) -> Iterator[str]:
+    def _tidy(self, observed: Observed, run: Run, offered: _Offered, guard: Guard) -> Iterator[str]:
         keep = self._keep(observed, run)
         mark = self._mark(observed, run)
         if keep is None or mark is None or self._seen.get(run.run) == mark:
@@ -87,11 +95,11 @@ class Upkeep:
             return None
         return (run.attempt.number if run.attempt else 0, report.receipt.digest)
 
-    def _prune(self, observed: Observed, run: Run, keep: int, offered: Set[str], guard: Guard) -> None:
+    def _prune(self, observed: Observed, run: Run, keep: int, offered: _Offered, guard: Guard) -> None:
         stored = self._stored(observed.fleet, run)
-        found = self._receipts(observed.fleet, run, keep, stored)
+        found = self._receipts(observed.fleet, run, keep, stored.keys() - offered.prefixes)
         kept = retained(eligible(found, observed.rejections, run.attempt), keep)
-        needed = offered | {receipt.digest for receipt in kept}
+        needed = offered.digests | {receipt.digest for receipt in kept}
         for receipt in found:
             if receipt.digest in needed:
                 continue
@@ -101,10 +109,10 @@ class Upkeep:
                 self._remove(receipt.prefix, stored.pop(receipt.prefix))
         self._remove_torn(run, stored)
 
-    def _receipts(self, fleet: str, run: Run, keep: int, stored: Mapping[str, object]) -> Sequence[Receipt]:
-        """So many of the newest as it takes to know all that is stored: of a long run most went long ago."""
+    def _receipts(self, fleet: str, run: Run, keep: int, stored: Set[str]) -> Sequence[Receipt]:
+        """So many of the newest as it takes to know all that may go: of a long run most went long ago."""
         few = self._tracker.receipts(fleet, run.run, len(stored) + max(2, keep))
-        known = stored.keys() <= {receipt.prefix for receipt in few}
+        known = stored <= {receipt.prefix for receipt in few}
         return few if known else self._tracker.receipts(fleet, run.run, LOOK_BACK)
 
     def _stored(self, fleet: str, run: Run) -> dict[str, list[str]]:
@@ -122,10 +130,10 @@ class Upkeep:
                 self._store.remove(keys)
 
     @staticmethod
-    def _offered(observed: Observed) -> set[str]:
-        """What a standing order offers to resume from."""
+    def _offered(observed: Observed) -> _Offered:
         assignments = (order.assignment for order in observed.orders.values())
-        return {receipt.digest for a in assignments if a is not None for receipt in a.resume}
+        receipts = [receipt for each in assignments if each is not None for receipt in each.resume]
+        return _Offered({receipt.digest for receipt in receipts}, {receipt.prefix for receipt in receipts})
 
     def _remove(self, prefix: str, keys: list[str]) -> None:
         """The manifest first: without it nothing of the checkpoint counts."""

@@ -94,12 +94,13 @@ def test_what_an_order_offered_goes_with_it_however_far_back(room: Room) -> None
 def test_of_a_long_history_that_was_pruned_only_the_end_is_read(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved(room, *range(100, 5000, 100))
-    room.upkeep().tidy(world(3), UNFENCED)
+    first, *_ = saved(room, *range(100, 5000, 100))
+    seen = world(3, orders={NODE: an_order(assignment=an_assignment(resume=(first,)))})
+    room.upkeep().tidy(seen, UNFENCED)
     asked, upkeep = list[int](), room.upkeep()
     receipts = ControllerTracker.receipts
     monkeypatch.setattr(ControllerTracker, "receipts", lambda *a: asked.append(a[-1]) or receipts(*a))
-    upkeep.tidy(world(3), UNFENCED)
+    upkeep.tidy(seen, UNFENCED)
     assert asked == [6]
 
 

@@ -6,6 +6,7 @@ No slash in a key: EC2 serves only such tags through instance metadata.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from lifecycle.model.ids import NodeName
 
@@ -43,7 +44,8 @@ def identity(owner: str, node: NodeName, incarnation: int) -> dict[str, str]:
     }
 
 
-def worn(node: NodeName, incarnation: int) -> dict[str, str]:
+@lru_cache(maxsize=50_000)
+def worn(node: NodeName, incarnation: int) -> Mapping[str, str]:
     """The tags of a machine that are the node's own: all that a list by owner and fleet does not vouch for."""
     name = str(node)
     return {NAME: name, POOL: node.pool, NODE: name, INCARNATION: str(incarnation)}

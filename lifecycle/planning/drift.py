@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lifecycle.model import tags
 from lifecycle.model.fleet import DriftPolicy
@@ -82,7 +82,7 @@ def tags_changed(view: NodeView) -> dict[str, str]:
     return {name: found.get(name, "") for name, value in ours.items() if found.get(name) != value}
 
 
-def _our_tags(view: NodeView) -> dict[str, str]:
+def _our_tags(view: NodeView) -> Mapping[str, str]:
     assert view.machine is not None
     return tags.worn(view.name, view.machine.incarnation)
 

@@ -106,6 +106,8 @@ def judged(attempt: Attempt) -> Attempt:
 
 def gravest(attempt: Attempt) -> Member | None:
     """Of the ranks that have ended without completing, the one with the gravest cause."""
+    if not attempt.members:
+        return None
     fallen = [rank for rank in attempt.members if rank.outcome not in (None, Outcome.COMPLETED)]
     return min(fallen, key=_gravity, default=None)
 

@@ -15,7 +15,7 @@ NODE_KINDS = frozenset({"report", "receipt"})
 """Kinds of rows that a node writes: each machine has its own under one name."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Cell:
     """One machine's row of a name (or the controller's), and what others still see of it."""
 

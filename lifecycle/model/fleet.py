@@ -192,8 +192,9 @@ class FleetSpec(Part, frozen=True, kw_only=True):
         return _nodes(self.fleet, tuple(sorted((name, pool.nodes) for name, pool in self.pools.items())))
 
     def declares(self, node: NodeName) -> bool:
+        """Whether this slot of the fleet is declared."""
         pool = self.pools.get(node.pool)
-        return pool is not None and node.fleet == self.fleet and node.index < pool.nodes
+        return pool is not None and node.index < pool.nodes
 
     def run_of(self, node: NodeName) -> str:
         """The id of the run that `node` trains."""

@@ -26,10 +26,10 @@ def first(pool: Pool, node: NodeName) -> Placement:
 
 def effective(spec: FleetSpec | None, node: NodeName, stored: Placement | None) -> Placement:
     """What should be true of `node` now. A node outside the spec is not present."""
-    pool = spec.pools.get(node.pool) if spec else None
-    if pool is None or node.index >= pool.nodes:
+    if spec is None or not spec.declares(node):
         gone = stored or Placement(node=str(node), market=Market.ON_DEMAND)
         return msgspec.structs.replace(gone, present=False, reason=StopReason.SCALE_IN, run=None)
+    pool = spec.pools[node.pool]
     if stored is None:
         return first(pool, node)
     allowed = within(pool, stored)

@@ -122,9 +122,10 @@ def decide(view: NodeView) -> Decision:
 
 def needs_receipts(spec: FleetSpec | None, observed: Observed) -> tuple[str, ...]:
     """The runs whose resume point this tick may need: those without an attempt that is open and ordered."""
-    runs = observed.runs.values() if spec else ()
-    between = (run for run in runs if run.attempt and not _under_way(observed, run.attempt))
-    return tuple(sorted(run.run for run in between if spec and _declared(spec, run)))
+    if spec is None:
+        return ()
+    between = (run for run in observed.runs.values() if run.attempt and not _under_way(observed, run.attempt))
+    return tuple(sorted(run.run for run in between if _declared(spec, run)))
 
 
 def _declared(spec: FleetSpec, run: Run) -> bool:

@@ -212,8 +212,7 @@ def _without_zones(spec: FleetSpec | None) -> FleetSpec | None:
 def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: NodeName, now: float) -> NodeView:
     """The facts about one node."""
     node = str(name)
-    pool = spec.pools.get(name.pool) if spec else None
-    pool = pool if pool and name.index < pool.nodes else None
+    pool = spec.pools[name.pool] if spec and spec.declares(name) else None
     stored = observed.placements.get(node)
     claims = tuple(shelves.claims.get(node, ()))
     machine, surplus = _in_place(shelves.machines.get(node, []), stored, claims)

@@ -23,12 +23,12 @@ from lifecycle.adapters.pulumi.workspace import Program
 _MESSAGES = 400 * 1024 * 1024
 """Pulumi's own limit for one gRPC message."""
 
-_GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
-"""An engine may get the port of one that is gone: by default gRPC would not call it before the back-off that the
-gone one earned is over, and the program would end with `Resource monitor has terminated`."""
-
 _PATIENCE = 5.0
 """Seconds for a program to notice that its engine is gone."""
+
+# An engine may get the port of one that is gone: by default gRPC would not call it before the back-off that the
+# gone one earned is over, and the program would end with `Resource monitor has terminated`.
+_GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
 
 
 @contextmanager

@@ -126,10 +126,8 @@ class Process:
     @property
     def due(self) -> float:
         """When the next thing happens to it."""
-        soonest = min(self.saved_until + self.habits.every, self._would_end_at)
-        if self.asked is not None or soonest >= self.hangs_from:
-            soonest = min(self.saves_at, self.answers_at, self.ends_at)
-        return min(soonest, self.falls_at)
+        by_itself = min(self.saved_until + self.habits.every, self._would_end_at)
+        return min(self._unless_still(by_itself), self.answers_at, self.falls_at)
 
     def _unless_still(self, due: float) -> float:
         return due if due < self.stands_from and due < self.hangs_from else NEVER

@@ -62,8 +62,6 @@ class Executor:
 
     def _learn(self, facts: Facts) -> None:
         tracker, fleet, guard = self._tracker, self._fleet, self._guard
-        for attempt in facts.attempts:
-            tracker.put_attempt(fleet, attempt, guard)
         for run in facts.runs:
             tracker.put_run(fleet, run, guard)
         self._book(facts)

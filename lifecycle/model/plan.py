@@ -242,7 +242,6 @@ class Facts(Value, frozen=True, kw_only=True):
     """What an observation settles: records to write before planning. No machine is touched by them."""
 
     runs: tuple[Run, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
     incarnations: tuple[Incarnation, ...] = ()
     rejections: tuple[Receipt, ...] = ()
     released: tuple[str, ...] = ()

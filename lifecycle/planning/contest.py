@@ -39,6 +39,7 @@ def _counted(action: Action, view: NodeView, before: Correction | None) -> Actio
         times=once_more(before, view.now, generation=view.generation),
         generation=view.generation,
         said=view.machine.said if view.machine else "",
+        off_at=view.machine.ended_at if view.machine else None,
     )
     return msgspec.structs.replace(action, correction=correction)
 

@@ -1,4 +1,7 @@
-"""What was put back lately, counted: three times within an hour is a fight with somebody."""
+"""What was put back lately, counted: three times within an hour is a fight with somebody.
+
+A list that is behind shows a field as it was before: that is nobody's doing, and counts as nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,32 @@ from lifecycle.model.corrections import Correction
 OFTEN = 3
 WITHIN = 3600.0
 
+SHOWN_WITHIN = 300.0
+"""Seconds until every list shows what was put back."""
 
-def contested(corrections: Iterable[Correction], generation: int, now: float) -> dict[str, dict[str, Correction]]:
-    """By node and field, what was put back too often to be put back again for now."""
+
+def too_often(correction: Correction, generation: int, now: float) -> bool:
+    """Whether it is not put back again for now."""
+    return correction.generation == generation and len(_lately(correction, now)) >= OFTEN
+
+
+def by_node(corrections: Iterable[Correction]) -> dict[str, dict[str, Correction]]:
+    """By node and field."""
     found: dict[str, dict[str, Correction]] = {}
     for each in corrections:
-        if each.generation == generation and len(_lately(each, now)) >= OFTEN:
-            found.setdefault(each.node, {})[each.field] = each
+        found.setdefault(each.node, {})[each.field] = each
     return found
+
+
+def shown_by(before: Correction | None, off_at: float | None, now: float) -> float | None:
+    """Until when what is seen may be of the time before it was put back; None: it was changed since.
+
+    `off_at`: when the machine went off, where the provider tells.
+    """
+    if before is None or (off_at or 0.0) > (before.off_at or 0.0):
+        return None
+    due = before.times[-1] + SHOWN_WITHIN
+    return due if before.times[-1] <= now < due else None
 
 
 def calm(corrections: Iterable[Correction], now: float) -> tuple[Correction, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from lifecycle.model.fleet import DriftPolicy
 from lifecycle.model.plan import Converge, Kind, Reason
 from lifecycle.model.states import Cause, InstanceState
-from lifecycle.planning import drift
+from lifecycle.planning import corrections, drift
 from lifecycle.planning.decision import Decision, act, wait
 from lifecycle.planning.view import NodeView
 
@@ -59,6 +59,8 @@ def retagged(view: NodeView) -> Decision | None:
     unknown = view.claim is not None and view.claim.tried_at is not None
     changed = drift.tags_changed(view)
     if not changed or not restores or unknown or "tags" in view.contested:
+        return None
+    if corrections.shown_by(view.put_back.get("tags"), None, view.now) is not None:
         return None
     wrong = ", ".join(sorted(changed))
     reason = Reason(cause=Cause.DRIFT, evidence=f"someone changed its tags: {wrong}")

@@ -15,7 +15,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.model.world import Machine
-from lifecycle.planning import attempts, breaker, budget, capacity, cost, drift, gangs, hearing, holds
+from lifecycle.planning import attempts, breaker, budget, capacity, corrections, cost, drift, gangs, hearing, holds
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
 from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
@@ -277,6 +277,9 @@ def powered_down(view: NodeView) -> Decision | None:
     elif view.pool is not None and view.pool.drift.power is DriftPolicy.RESTORE:
         if "power" in view.contested:
             return SETTLED
+        due = corrections.shown_by(view.put_back.get("power"), machine.ended_at, view.now)
+        if due is not None:
+            return wait(view, "the list to show its machine as started", due)
         reason = Reason(cause=Cause.DRIFT, evidence="someone stopped it; drift.power: restore")
     else:
         return SETTLED

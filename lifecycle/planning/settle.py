@@ -68,7 +68,6 @@ def settle(observed: Observed, now: float) -> Facts:
     if observed.machines is None:
         return Facts()
     runs: list[Run] = []
-    attempts: list[Attempt] = []
     entries: list[Entry] = []
     machines = _by_incarnation(observed)
     learned = {**observed.incarnations, **{(i.node, i.number): i for i in _incarnations(observed, machines, now)}}
@@ -82,11 +81,8 @@ def settle(observed: Observed, now: float) -> Facts:
         if settled != run:
             runs.append(settled)
             entries += [*untold.entries(run, settled, now), *staleness.told(run, settled, now)]
-            if settled.attempt is not None and settled.attempt != run.attempt:
-                attempts.append(settled.attempt)
     return Facts(
         runs=tuple(runs),
-        attempts=tuple(attempts),
         ledgers=ledgers,
         incarnations=tuple(claim for _, claim in sorted(changed.items())),
         rejections=_rejections(observed),

@@ -14,7 +14,7 @@ from lifecycle.model.ids import NodeName
 from lifecycle.model.records import Incarnation
 from lifecycle.model.world import Machine, Observed
 from lifecycle.planning import budget, cost
-from lifecycle.planning.corrections import contested
+from lifecycle.planning.corrections import by_node
 from lifecycle.planning.holds import scheduled, strictest
 
 
@@ -28,7 +28,7 @@ class Shelves(msgspec.Struct, frozen=True, kw_only=True):
     allowed: frozenset[str]
     prices: cost.Prices
     accounts: Mapping[str, budget.Account]
-    contested: Mapping[str, Mapping[str, Correction]]
+    put_back: Mapping[str, Mapping[str, Correction]]
 
     def hold(self, name: NodeName) -> Hold | None:
         """The strictest active hold on the node, on its pool or on the fleet."""
@@ -56,5 +56,5 @@ def sorted_out(spec: FleetSpec | None, observed: Observed, now: float) -> Shelve
         allowed=frozenset(observed.allowances),
         prices=cost.known(observed, spec, now),
         accounts=budget.accounts(spec, observed, now),
-        contested=contested(observed.corrections, observed.record.generation if observed.record else 0, now),
+        put_back=by_node(observed.corrections),
     )

@@ -24,5 +24,9 @@ def outdated(observed: Observed, run: Run, attempt: Attempt) -> bool:
 
 
 def closed(attempt: Attempt, now: float) -> Attempt:
-    """The attempt as one that never was: the next one is of the section that is declared."""
-    return msgspec.structs.replace(attempt, ended_at=now, outcome=Outcome.VOID, cause=Cause.CONTROLLER, detail=WHY)
+    """The attempt as one that never was, for every rank: the next one is of the section that is declared."""
+    void = {"outcome": Outcome.VOID, "cause": Cause.CONTROLLER}
+    members = tuple(
+        msgspec.structs.replace(rank, **void) if rank.outcome is None else rank for rank in attempt.members
+    )
+    return msgspec.structs.replace(attempt, ended_at=now, members=members, detail=WHY, **void)

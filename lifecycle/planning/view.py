@@ -27,7 +27,18 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.states import StopReason
 from lifecycle.model.world import Machine, Observed
-from lifecycle.planning import attempts, budget, cost, gangs, hearing, holds, idling, placement, receipts
+from lifecycle.planning import (
+    attempts,
+    budget,
+    corrections,
+    cost,
+    gangs,
+    hearing,
+    holds,
+    idling,
+    placement,
+    receipts,
+)
 from lifecycle.planning.shelves import Shelves, sorted_out
 
 SILENT_AFTER = 30.0
@@ -80,14 +91,20 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Its pool's money."""
     idle: str
     """The evidence that its machine has been idle for too long; empty when it has not."""
-    contested: Mapping[str, Correction] = {}
-    """The fields that were put back too often to be put back again for now."""
+    put_back: Mapping[str, Correction] = {}
+    """The fields that were put back lately."""
     looks: Mapping[str, Quiet] = {}
     """By machine: our own looks at the last reports whose time is off."""
     groups: str = ""
     """The security groups of the user's own that its machine is to have."""
     gang: tuple[NodeView, ...] = ()
     """Of a declared gang: the views of all its ranks in order, this one among them; theirs see no gang."""
+
+    @property
+    def contested(self) -> Mapping[str, Correction]:
+        """The fields that were put back too often to be put back again for now."""
+        fields = self.put_back.items()
+        return {name: each for name, each in fields if corrections.too_often(each, self.generation, self.now)}
 
     @property
     def rank(self) -> int | None:
@@ -257,7 +274,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: No
         prices=shelves.prices,
         account=account,
         idle=idle,
-        contested=shelves.contested.get(node, {}),
+        put_back=shelves.put_back.get(node, {}),
         looks=observed.quiet,
         groups=", ".join(sorted(spec.aws.security_groups)) if spec else "",
     )

@@ -26,6 +26,14 @@ class Guard(NamedTuple):
     version: int
 
 
+class Beside(NamedTuple):
+    """A second row of the controller's that is written with another one, whatever it was: both or neither."""
+
+    kind: str
+    name: str
+    body: bytes
+
+
 class Table(Protocol):
     """Writes are durable when they return. Reads see every write that returned before, but for one thing:
 
@@ -65,11 +73,12 @@ class Table(Protocol):
         *,
         expect: int | None = None,
         guard: Guard | None = None,
+        beside: Beside | None = None,
     ) -> int:
-        """Writes a row and returns its new version.
+        """Writes a row, and with it the one `beside`, and returns the row's new version.
 
         `expect` 0 means the row must not exist, n that it has version n; otherwise raises Conflict.
-        Raises LostLease when `guard` no longer holds; then nothing was written.
+        Raises LostLease when `guard` no longer holds; in either case nothing was written.
         """
         ...
 

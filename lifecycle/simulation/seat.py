@@ -20,7 +20,7 @@ from lifecycle.control.upkeep import Upkeep
 from lifecycle.model.errors import Unreadable
 from lifecycle.model.world import Machine
 from lifecycle.ports.events import Wake
-from lifecycle.ports.tracker import Guard, Row
+from lifecycle.ports.tracker import Beside, Guard, Row
 from lifecycle.system.processes import Identity
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.lease import Leases
@@ -63,9 +63,13 @@ class ProbedTable:
         *,
         expect: int | None = None,
         guard: Guard | None = None,
+        beside: Beside | None = None,
     ) -> int:
+        table = self._table
         return self._changed(
-            f"put {kind}", name, lambda: self._table.put(fleet, kind, name, body, expect=expect, guard=guard)
+            f"put {kind}",
+            name,
+            lambda: table.put(fleet, kind, name, body, expect=expect, guard=guard, beside=beside),
         )
 
     def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:

@@ -30,7 +30,7 @@ from lifecycle.model.records import (
 )
 from lifecycle.model.tidings import Told
 from lifecycle.model.world import Observed
-from lifecycle.ports.tracker import Guard, Row, Table
+from lifecycle.ports.tracker import Beside, Guard, Row, Table
 from lifecycle.tracker import rows
 from lifecycle.tracker.readings import Readings
 
@@ -205,11 +205,13 @@ class ControllerTracker:
             return standing
         return attempt
 
-    def put_attempt(self, fleet: str, attempt: Attempt, guard: Guard | None) -> None:
-        self._put(fleet, rows.ATTEMPT, rows.attempt_name(attempt.run, attempt.number), attempt, guard)
-
     def put_run(self, fleet: str, run: Run, guard: Guard | None) -> None:
-        self._put(fleet, rows.RUN, run.run, run, guard)
+        """With the attempt it is in: no ending stands in the history that its run has not booked."""
+        beside = None
+        if run.attempt is not None:
+            name = rows.attempt_name(run.run, run.attempt.number)
+            beside = Beside(rows.ATTEMPT, name, encode(run.attempt))
+        self._table.put(fleet, rows.RUN, run.run, encode(run), guard=guard, beside=beside)
 
     def forget_old_reports(self, fleet: str, age: float, guard: Guard | None) -> int:
         """Removes the last reports of machines whose node has another one, which reported `age` seconds later."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from lifecycle.model.errors import Conflict, LostLease
-from lifecycle.ports.tracker import Guard, Row, Table
+from lifecycle.ports.tracker import Beside, Guard, Row, Table
 
 OpenTable = Callable[[], Table]
 
@@ -107,6 +107,34 @@ class TableContract:
         with pytest.raises(LostLease):
             table.remove("f", "order", "a", guard=Guard("lease", "f", 1))
         assert table.get("f", "order", "a") == Row("a", 1, b"x")
+
+    # ---- two rows in one write -------------------------------------------------------------------
+
+    def test_a_row_is_written_with_another_one_beside_it(self, table: Table) -> None:
+        table.put("f", "hold", "b", b"old")
+        assert table.put("f", "run", "a", b"x", beside=Beside("hold", "b", b"y")) == 1
+        assert (table.get("f", "run", "a"), table.get("f", "hold", "b")) == (
+            Row("a", 1, b"x"),
+            Row("b", 2, b"y"),
+        )
+
+    def test_a_conflict_writes_neither(self, table: Table) -> None:
+        with pytest.raises(Conflict):
+            table.put("f", "run", "a", b"x", expect=1, beside=Beside("hold", "b", b"y"))
+        assert (table.get("f", "run", "a"), table.get("f", "hold", "b")) == (None, None)
+
+    def test_nor_does_a_lost_lease(self, table: Table) -> None:
+        with pytest.raises(LostLease):
+            table.put("f", "run", "a", b"x", guard=Guard("lease", "f", 1), beside=Beside("hold", "b", b"y"))
+        assert (table.get("f", "run", "a"), table.get("f", "hold", "b")) == (None, None)
+
+    def test_a_guard_that_holds_lets_both_through(self, table: Table) -> None:
+        held = Guard("lease", "f", table.put("f", "lease", "f", b"me"))
+        table.put("f", "run", "a", b"x", guard=held, beside=Beside("hold", "b", b"y"))
+        assert (table.get("f", "run", "a"), table.get("f", "hold", "b")) == (
+            Row("a", 1, b"x"),
+            Row("b", 1, b"y"),
+        )
 
     # ---- removing --------------------------------------------------------------------------------
 

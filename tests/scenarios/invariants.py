@@ -233,9 +233,7 @@ class Checker:
         for run in self.world.tracker.observe(self.fleet).runs.values():
             found = {(a.run, a.number): a for a in past.get(run.run, ())}
             for key, before in self._attempts.items():
-                after = found.get(key)
-                same = after is not None and _timeless(after) == _timeless(before)
-                if key[0] == run.run and not before.open and not same:
+                if key[0] == run.run and not before.open and found.get(key) != before:
                     yield Violation("I4", f"attempt {key[1]} of {key[0]} was rewritten")
             self._attempts |= found
 
@@ -324,10 +322,6 @@ def _ranks(spec: FleetSpec | None, name: NodeName) -> set[str | None]:
     gang = spec is not None and spec.pools[name.pool].mode is Mode.GANG
     ranks = [each for each in spec.nodes() if each.pool == name.pool] if spec and gang else [name]
     return {None, f"{name.fleet}/{name.pool}", *map(str, ranks)}
-
-
-def _timeless(attempt: Attempt) -> Attempt:
-    return msgspec.structs.replace(attempt, ended_at=None)
 
 
 def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> list[str]:

@@ -20,7 +20,7 @@ NODE = "f/t/0"
 PAUSE, LONGEST = 60.0, 310.0
 """Seconds between two ticks; more where the plan says that nothing will be to do before."""
 
-GATES = ("its tags to show", "capacity", "a second machine")
+GATES = ("its tags to show", "the list to show", "capacity", "a second machine")
 """How a plan begins to say that something is too young, or too lately refused, to be judged."""
 
 TURN = "its turn"

@@ -103,10 +103,11 @@ def test_i4_a_latest_that_went_back(stage: Stage) -> None:
 
 
 def test_i4_a_history_that_was_rewritten(stage: Stage) -> None:
-    attempt = stage.world.tracker.past(FLEET).attempts.get(RUN, ())[-1]
-    stage.world.tracker.put_attempt(FLEET, but(attempt, outcome=Outcome.STOPPED, to_step=600), None)
-    stage.checker.check(None)
-    stage.world.tracker.put_attempt(FLEET, but(attempt, outcome=Outcome.STOPPED, to_step=0), None)
+    run = stage.world.tracker.observe(FLEET).runs[RUN]
+    for step in (600, 0):
+        ended = but(run.attempt, outcome=Outcome.STOPPED, to_step=step)
+        stage.world.tracker.put_run(FLEET, but(run, attempt=ended), None)
+        stage.checker.check(None)
     assert "I4" in seen(stage)
 
 
@@ -114,7 +115,7 @@ def test_i4_a_trainer_that_started_over_although_there_was_a_checkpoint(stage: S
     receipts = stage.world.tracker.receipts(FLEET, RUN, 9)
     attempt = stage.world.tracker.past(FLEET).attempts.get(RUN, ())[-1]
     another = but(attempt, number=2, earlier=tuple(receipt.digest for receipt in receipts))
-    stage.world.tracker.put_attempt(FLEET, another, None)
+    stage.world.tracker.give_out(FLEET, another, None)
     stage.world.begun.append(Beginning(stage.world.timeline.now(), RUN, 2, stage.machine().id, NODE, 0))
     assert seen(stage) == {"I4"}
 

@@ -43,7 +43,7 @@ from lifecycle.adapters.aws.items import (
 from lifecycle.adapters.aws.session import answers, code_of
 from lifecycle.adapters.aws.writes import PAUSES, Change, Fate, Outcome
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable, Unreadable
-from lifecycle.ports.tracker import Guard, Row
+from lifecycle.ports.tracker import Beside, Guard, Row
 
 __all__ = ["DynamoTable", "definition"]
 
@@ -158,19 +158,22 @@ class DynamoTable:
         *,
         expect: int | None = None,
         guard: Guard | None = None,
+        beside: Beside | None = None,
     ) -> int:
         self._register(fleet)
         key = self._place_of(fleet, kind, name)
         text = fitting(key, body)
         listed = of_fleet(fleet) if kind in NODE_KINDS else None
+        other = _unconditional(fleet, beside) if beside is not None else None
         if expect is not None:
-            return self._written(fleet, writes.update(key, text, expect, token_hex(8), listed), expect, guard)
+            change = writes.update(key, text, expect, token_hex(8), listed)
+            return self._written(fleet, change, expect, guard, other)
         for _ in range(_OVERTAKEN_AT_MOST):
             seen = self._item(key)
             version = seen.version if seen else 0
             try:
                 change = writes.update(key, text, version, token_hex(8), listed)
-                return self._written(fleet, change, version, guard)
+                return self._written(fleet, change, version, guard, other)
             except Conflict:
                 continue
         raise _overtaken(key)
@@ -210,8 +213,8 @@ class DynamoTable:
             self._client.put_item(TableName=self._table, Item=Key(FLEETS, fleet).wire)
         self._registered.add(fleet)
 
-    def _written(self, fleet: str, change: Change, expect: int, guard: Guard | None) -> int:
-        outcome = self._carried_out(fleet, change, guard)
+    def _written(self, fleet: str, change: Change, expect: int, guard: Guard | None, beside: Change | None) -> int:
+        outcome = self._carried_out(fleet, change, guard, beside)
         if outcome.fate is Fate.DONE:
             return expect + 1
         standing = None if outcome.sure else self._item(change.key)
@@ -243,12 +246,14 @@ class DynamoTable:
         standing = self._item(key)
         return standing is None or (standing.token != seen.token and standing.version <= seen.version)
 
-    def _carried_out(self, fleet: str, change: Change, guard: Guard | None) -> Outcome:
+    def _carried_out(
+        self, fleet: str, change: Change, guard: Guard | None, beside: Change | None = None
+    ) -> Outcome:
         fence = None
         if guard is not None:
             fence = writes.check(Key(of_fleet(fleet), row_sk(guard.kind, guard.name)), guard.version)
         with self._asking():
-            return writes.carried_out(self._client, self._table, change, fence)
+            return writes.carried_out(self._client, self._table, change, fence, beside)
 
     # ---- where things are, and asking for them ---------------------------------------------------
 
@@ -313,6 +318,12 @@ class DynamoTable:
                     f"there is no DynamoDB table {self._table} in this account and region",
                     fix="deploy the foundation stack, or name the region that it is in",
                 ) from None
+
+
+def _unconditional(fleet: str, beside: Beside) -> Change:
+    """Safe to send again: it goes through only with the row that is expected as it is."""
+    key = Key(of_fleet(fleet), row_sk(beside.kind, beside.name))
+    return writes.update(key, fitting(key, beside.body), None, token_hex(8))
 
 
 def _ask(table: str, index: str | None, partition: str, span: Span) -> Wire:

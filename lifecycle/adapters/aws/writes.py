@@ -1,4 +1,4 @@
-"""One conditional write to DynamoDB, alone or fenced by another row, and what became of it."""
+"""One conditional write to DynamoDB, alone, fenced by another row or with one beside it, and what became of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What to do to one item, and on what condition."""
+    """What to do to one item, and on what condition, if any."""
 
     verb: str
     """`Update`, `Delete` or `ConditionCheck`."""
@@ -52,7 +52,9 @@ class Change(NamedTuple):
     update: str = ""
 
     def wire(self, table: str) -> Wire:
-        wire: Wire = {"TableName": table, "Key": self.key.wire, "ConditionExpression": self.condition}
+        wire: Wire = {"TableName": table, "Key": self.key.wire}
+        if self.condition:
+            wire["ConditionExpression"] = self.condition
         if self.values:
             wire["ExpressionAttributeValues"] = self.values
         if self.update:
@@ -60,9 +62,12 @@ class Change(NamedTuple):
         return wire
 
 
-def update(key: Key, body: str, expect: int, token: str, fleet: str | None) -> Change:
-    """Writes the body and adds one to the version; `fleet` also lists the row under its fleet."""
-    condition, expected = _versioned(expect)
+def update(key: Key, body: str, expect: int | None, token: str, fleet: str | None = None) -> Change:
+    """Writes the body and adds one to the version, which is to be `expect`, or any when None.
+
+    `fleet` also lists the row under its fleet.
+    """
+    condition, expected = ("", {}) if expect is None else _versioned(expect)
     values = {
         ":one": {"N": "1"},
         ":body": {"S": body},
@@ -93,14 +98,16 @@ def _versioned(expect: int) -> tuple[str, dict[str, Wire]]:
     return ("v = :expect", {":expect": {"N": str(expect)}}) if expect else (_ABSENT, {})
 
 
-def carried_out(client: Any, table: str, change: Change, guard: Change | None) -> Outcome:
-    """Sends the change, again when another write was in the way.
+def carried_out(
+    client: Any, table: str, change: Change, guard: Change | None, beside: Change | None = None
+) -> Outcome:
+    """Sends the change, and with it the one `beside`; again when another write was in the way.
 
     Raises ClientError for what is neither done nor refused, Unreadable when others never let it through.
     """
     sure = True
     for pause in PAUSES:
-        outcome = _sent(client, table, change, guard)
+        outcome = _sent(client, table, change, guard, beside)
         sure = sure and outcome.sure
         if outcome.fate is not Fate.IN_THE_WAY:
             return Outcome(outcome.fate, sure)
@@ -110,16 +117,17 @@ def carried_out(client: Any, table: str, change: Change, guard: Change | None) -
     )
 
 
-def _sent(client: Any, table: str, change: Change, guard: Change | None) -> Outcome:
+def _sent(client: Any, table: str, change: Change, guard: Change | None, beside: Change | None) -> Outcome:
+    together = [each for each in (guard, change, beside) if each is not None]
     try:
-        if guard is not None:
-            both = [{each.verb: each.wire(table)} for each in (guard, change)]
-            answer = client.transact_write_items(TransactItems=both)
+        if len(together) > 1:
+            items = [{each.verb: each.wire(table)} for each in together]
+            answer = client.transact_write_items(TransactItems=items)
         else:
             send = client.update_item if change.verb == "Update" else client.delete_item
             answer = send(**change.wire(table))
     except ClientError as error:
-        fate = _fate(error)
+        fate = _fate(error, fenced=guard is not None)
         if fate is None:
             raise
         return Outcome(fate, _tried_once(error.response))
@@ -130,22 +138,22 @@ def _tried_once(answer: Any) -> bool:
     return not answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
 
 
-def _fate(error: ClientError) -> Fate | None:
+def _fate(error: ClientError, *, fenced: bool) -> Fate | None:
     code = code_of(error)
     if code == "ConditionalCheckFailedException":
         return Fate.REFUSED
     if code == "TransactionConflictException":
         return Fate.IN_THE_WAY
     if code == "TransactionCanceledException":
-        return _why_cancelled(error)
+        return _why_cancelled(error, fenced=fenced)
     return None
 
 
-def _why_cancelled(error: ClientError) -> Fate | None:
-    """The guard is the first of the reasons; while it could not be looked at, nothing is said of the row."""
+def _why_cancelled(error: ClientError, *, fenced: bool) -> Fate | None:
+    """A guard is the first of the reasons; while it could not be looked at, nothing is said of the row."""
     response: Any = error.response
     reasons = [reason.get("Code") for reason in response.get("CancellationReasons", ())]
-    if _FAILED in reasons[:1]:
+    if fenced and _FAILED in reasons[:1]:
         return Fate.FENCED
     if _IN_THE_WAY.intersection(reasons):
         return Fate.IN_THE_WAY

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lifecycle.model.errors import Conflict, LostLease, StateUnusable, Unreadable
-from lifecycle.ports.tracker import Guard, Row
+from lifecycle.ports.tracker import Beside, Guard, Row
 
 MIGRATIONS = (
     """
@@ -109,18 +109,20 @@ class SqliteTable:
         *,
         expect: int | None = None,
         guard: Guard | None = None,
+        beside: Beside | None = None,
     ) -> int:
         with self._writing() as connection:
             self._check(connection, fleet, guard)
-            version = self._version(connection, fleet, kind, name)
-            if expect is not None and version != expect:
+            standing = self._version(connection, fleet, kind, name)
+            if expect is not None and standing != expect:
                 raise Conflict(f"{kind} {name} has changed", fix="read it again")
-            connection.execute(
-                "INSERT INTO rows VALUES (?,?,?,?,?)"
-                " ON CONFLICT DO UPDATE SET version=excluded.version, body=excluded.body",
-                (fleet, kind, name, version + 1, body.decode()),
-            )
-            return version + 1
+            for each in filter(None, (Beside(kind, name, body), beside)):
+                connection.execute(
+                    "INSERT INTO rows VALUES (?,?,?,1,?)"
+                    " ON CONFLICT DO UPDATE SET version=version+1, body=excluded.body",
+                    (fleet, each.kind, each.name, each.body.decode()),
+                )
+            return standing + 1
 
     def remove(self, fleet: str, kind: str, name: str, *, guard: Guard | None = None) -> None:
         with self._writing() as connection:

@@ -191,7 +191,7 @@ class Cloud:
     def start(self, instance: Instance) -> None:
         """Powers a machine on. A repeat does nothing."""
         if instance.live and instance.state is InstanceState.STOPPED:
-            instance.launched_at = self.timeline.now()
+            instance.launched_at, instance.ended_at = self.timeline.now(), None
             self._turn(instance, InstanceState.PENDING)
             self._boot(instance)
 
@@ -249,8 +249,9 @@ class Cloud:
         self.timeline.after(seconds, over)
 
     def _down(self, instance: Instance, to: InstanceState) -> None:
+        instance.ended_at = self.timeline.now()
         if to is InstanceState.TERMINATED:
-            instance.ended_at, instance.ending = self.timeline.now(), False
+            instance.ending = False
             self.timeline.after(FORGET_AFTER, lambda: self._forget(instance))
         self._turn(instance, to)
         if self.hosts is not None:

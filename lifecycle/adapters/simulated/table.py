@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lifecycle.adapters.simulated.timeline import Timeline
 from lifecycle.model.errors import Conflict, LostLease
-from lifecycle.ports.tracker import Guard, Row
+from lifecycle.ports.tracker import Beside, Guard, Row
 
 NODE_KINDS = frozenset({"report", "receipt"})
 """Kinds of rows that a node writes: each machine has its own under one name."""
@@ -94,14 +94,21 @@ class MemoryTable:
         *,
         expect: int | None = None,
         guard: Guard | None = None,
+        beside: Beside | None = None,
     ) -> int:
         self._check(fleet, guard)
-        storage, shelf = self._storage, self._storage.shelves[fleet, kind]
         writer = self._writer if kind in NODE_KINDS else ""
+        standing = self._storage.shelves[fleet, kind].cell(name, writer)
+        if expect is not None and (standing.row.version if standing else 0) != expect:
+            raise Conflict(f"{kind} {name} has changed", fix="read it again")
+        if beside is not None:
+            self._write(fleet, *beside, "")
+        return self._write(fleet, kind, name, body, writer)
+
+    def _write(self, fleet: str, kind: str, name: str, body: bytes, writer: str) -> int:
+        storage, shelf = self._storage, self._storage.shelves[fleet, kind]
         standing = shelf.cell(name, writer)
         version = standing.row.version if standing else 0
-        if expect is not None and version != expect:
-            raise Conflict(f"{kind} {name} has changed", fix="read it again")
         if name not in shelf.cells:
             insort(shelf.names, name)
         storage.writes += 1

@@ -279,8 +279,6 @@ class Room:
             tracker.order("f", order, None)
         for run in observed.runs.values():
             tracker.put_run("f", run, None)
-            if run.attempt is not None:
-                tracker.put_attempt("f", run.attempt, None)
         for receipt in (receipt for found in observed.receipts.values() for receipt in found):
             NodeTracker(self.table, receipt.node).receive(receipt)
         for hold in observed.holds:

@@ -139,9 +139,20 @@ def fought(room: Room) -> Ticked:
     machine = rested_on_aws(room)
     for _ in range(5):
         room.clock.pass_by(60)
-        room.cloud.has(but(machine, **OFF))
+        room.cloud.has(but(machine, **OFF, ended_at=room.clock.now()))
         found = ticked(room, 1)
     return found
+
+
+def test_a_list_that_is_behind_is_no_fight(room: Room) -> None:
+    """It goes on to show the machine as it was before we started it."""
+    machine = rested_on_aws(room)
+    for _ in range(5):
+        room.cloud.has(but(machine, **OFF, ended_at=NOW - 9))
+        found = ticked(room, 1)
+        room.clock.pass_by(15)
+    assert room.changes.count("power_on f/t/0") == 1
+    assert "Contested" not in told(found)
 
 
 def test_after_three_times_it_is_left_alone_and_told_who_changes_it(room: Room) -> None:

@@ -303,9 +303,7 @@ def test_a_stray_is_ended(room: Room) -> None:
 def test_settled_runs_attempts_claims_and_rejections_are_written(room: Room) -> None:
     ended = an_ended_attempt(outcome=Outcome.STOPPED)
     claim = an_incarnation(ended_at=NOW)
-    room.executor().record(
-        Facts(runs=(a_run(ended),), attempts=(ended,), incarnations=(claim,), rejections=(a_receipt(50),))
-    )
+    room.executor().record(Facts(runs=(a_run(ended),), incarnations=(claim,), rejections=(a_receipt(50),)))
     assert room.seen().runs[RUN].attempt == ended
     assert room.tracker.attempt("f", RUN, 1) == ended
     assert room.tracker.incarnations("f", [(NODE, 1)]) == {(NODE, 1): claim}

@@ -15,7 +15,7 @@ from lifecycle.model.world import Observed
 from lifecycle.planning.settle import apply_facts, settle
 from lifecycle.planning.status import fleet_status
 from tests.builders import NODE, NOW, a_machine, a_placement, a_record, a_spec, but, rested, training
-from tests.unit.planning.reading import action, planned, refusal
+from tests.unit.planning.reading import action, planned, refusal, waiting
 
 ON_DEMAND = a_spec(market="on_demand")
 SAID = "User initiated (2027-01-15 07:59:00 GMT)"
@@ -48,6 +48,34 @@ def test_what_is_put_back_is_counted_with_who_changed_it() -> None:
 def test_the_last_three_times_are_kept() -> None:
     again = action(off(put_back(600, 300), put_back(600, 300, field="tags"))).correction
     assert again == put_back(600, 300, 0, said=SAID)
+
+
+def off_since(ago: float, *corrections: Correction) -> Observed:
+    """As the provider tells."""
+    observed = off(*corrections)
+    return but(observed, machines=(but(observed.machines[0], ended_at=NOW - ago),))
+
+
+def test_what_a_list_still_shows_of_the_time_before_is_waited_for() -> None:
+    shown = waiting(off_since(100, put_back(60, off_at=NOW - 100)))
+    assert (shown.what, shown.until) == ("the list to show its machine as started", NOW + 240)
+
+
+def test_what_went_off_again_since_is_put_back_at_once() -> None:
+    again = action(off_since(30, put_back(60, off_at=NOW - 100))).correction
+    assert again == put_back(60, 0, said=SAID, off_at=NOW - 30)
+
+
+def test_where_no_time_is_told_it_is_put_back_once_every_list_shows_the_last_time() -> None:
+    assert waiting(off(put_back(299))).until == NOW + 1
+    assert action(off(put_back(300))).kind is Kind.START
+
+
+def test_tags_that_a_list_still_shows_as_before_are_not_counted_again() -> None:
+    aws, stranger = but(a_spec(), provider="aws"), a_machine(tags={"Name": "mine"})
+    observed = training(aws, machines=(stranger,))
+    assert planned(but(observed, corrections=(put_back(299, field="tags"),))).actions == ()
+    assert action(but(observed, corrections=(put_back(300, field="tags"),))).kind is Kind.UPDATE
 
 
 def test_what_was_put_back_three_times_is_left_alone() -> None:
@@ -83,7 +111,7 @@ def test_a_fight_ends(over: Correction) -> None:
 
 
 def test_another_generation_counts_anew() -> None:
-    assert action(off(put_back(9, 8, generation=0))).correction == put_back(0, said=SAID)
+    assert action(off(put_back(900, 800, generation=0))).correction == put_back(0, said=SAID)
 
 
 def test_a_machine_that_we_stopped_ourselves_is_no_fight() -> None:

@@ -55,7 +55,7 @@ def test_a_notice_that_is_first_heard_of_with_the_attempts_end_is_counted() -> N
 def test_a_notice_after_the_attempts_end_is_none_of_it() -> None:
     """History stays as it is."""
     over = again(training(reports={NODE: an_idle_report(ended=an_end())}))
-    assert settle(but(over, reports={NODE: an_idle_report(notice=a_notice(), ended=an_end())}), NOW).attempts == ()
+    assert settle(but(over, reports={NODE: an_idle_report(notice=a_notice(), ended=an_end())}), NOW).runs == ()
 
 
 def test_the_notice_of_another_incarnation_is_not_this_attempts() -> None:

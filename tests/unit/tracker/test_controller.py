@@ -11,6 +11,7 @@ from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.holds import Allowance
 from lifecycle.model.journal import Entry, EntryKind, Tick
+from lifecycle.model.records import Outcome
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
@@ -171,6 +172,12 @@ def test_an_overtaken_controller_gives_nothing_out(tracker: ControllerTracker) -
     assert tracker.attempt("f", RUN, 1) is None
 
 
+def test_a_run_is_written_with_the_attempt_it_is_in(tracker: ControllerTracker) -> None:
+    ended = but(an_attempt(), outcome=Outcome.STOPPED, to_step=120)
+    tracker.put_run("f", a_run(ended), None)
+    assert tracker.past("f").attempts == {RUN: (ended,)}
+
+
 def test_attempts_are_read_oldest_first_and_of_their_run_only(tracker: ControllerTracker) -> None:
     for run, number in ((RUN, 10), (RUN, 9), (f"{RUN}0", 1), (RUN, 1)):
         tracker.give_out("f", an_attempt(run=run, number=number), None)
@@ -287,7 +294,7 @@ WRITES = {
     "drain": lambda t, g: t.claim_drain("f", a_claim(), g),
     "no drain": lambda t, g: t.release_drain("f", NODE, g),
     "order": lambda t, g: t.order("f", an_order(), g),
-    "attempt": lambda t, g: t.put_attempt("f", an_attempt(), g),
+    "attempt": lambda t, g: t.give_out("f", an_attempt(), g),
     "run": lambda t, g: t.put_run("f", a_run(), g),
     "rejection": lambda t, g: t.reject("f", a_receipt(), g),
     "pruned": lambda t, g: t.mark_pruned("f", a_receipt(), g),

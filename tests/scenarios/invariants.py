@@ -18,7 +18,7 @@ from lifecycle.adapters.simulated.provider import OWNER
 from lifecycle.adapters.simulated.trainer import Process
 from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
-from lifecycle.model.fleet import FleetSpec, Mode, WithoutCheckpoint
+from lifecycle.model.fleet import FleetSpec, Mode, Pool, WithoutCheckpoint
 from lifecycle.model.holds import HoldKind
 from lifecycle.model.ids import NodeName
 from lifecycle.model.plan import Claim, Converge, EndStray, Kind, PowerOff
@@ -324,6 +324,17 @@ def _ranks(spec: FleetSpec | None, name: NodeName) -> set[str | None]:
     return {None, f"{name.fleet}/{name.pool}", *map(str, ranks)}
 
 
+def _over(run: Run, pool: Pool) -> bool:
+    """Completed, failed, or without a retry left for what ended its last attempt: a person has to act."""
+    last = run.attempt
+    if run.state in (RunState.COMPLETED, RunState.FAILED):
+        return True
+    if last is None or last.open or last.cause is None or run.allowed > last.number:
+        return False
+    limit = getattr(pool.budget.retries, last.cause, None)
+    return limit is not None and run.failures.get(last.cause, 0) > limit
+
+
 def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> list[str]:
     """What of the truth is not as declared, a line each; empty: actual equals desired (I9).
 
@@ -342,7 +353,7 @@ def desired(world: World, fleet: str = "f", refused: Collection[str] = ()) -> li
         mine = _ranks(spec, name)
         held = [h for h in active(spec, observed, now) if h.kind in AWAY and h.node in mine]
         run = observed.runs.get(spec.run_of(name)) if spec else None
-        over = run is not None and run.state in (RunState.COMPLETED, RunState.FAILED)
+        over = run is not None and spec is not None and _over(run, spec.pools[name.pool])
         live = world.cloud.of_node(node)
         hosts = [world.hosts.get(each.id) for each in live]
         at_work = [host for host in hosts if host is not None and host.trainer.at_work()]

@@ -205,3 +205,13 @@ def test_i11_a_tick_that_could_not_see_and_acted(stage: Stage) -> None:
     plan = but(stage.last.plan, actions=(but(an_action(NODE, stage), reason=Reason(cause="spec", evidence="x")),))
     stage.checker.check(but(stage.last, plan=plan, observed=but(stage.last.observed, machines=None)))
     assert "I11" in {violation.invariant for violation in stage.violations}
+
+
+@pytest.mark.parametrize(("failures", "wrong"), [(3, ["f/t/0: 0 machines, 0 trainers"]), (4, [])])
+def test_i9_a_node_without_a_retry_left_waits_for_a_person(stage: Stage, failures: int, wrong: list[str]) -> None:
+    run = stage.world.tracker.observe(FLEET).runs[RUN]
+    broken = but(run.attempt, outcome=Outcome.INTERRUPTED, cause=Cause.HARDWARE)
+    stage.world.tracker.put_run(FLEET, but(run, attempt=broken, failures={"hardware": failures}), None)
+    stage.world.cloud.take(stage.machine())
+    stage.world.timeline.run_for(60.0)
+    assert desired(stage.world) == wrong

@@ -15,7 +15,7 @@ from lifecycle.model.fleet import DriftPolicy
 from lifecycle.model.plan import Action, Converge, Drift, Kind, PowerOn, Refusal
 from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Status
-from lifecycle.planning.corrections import OFTEN, once_more
+from lifecycle.planning.corrections import OFTEN, times
 from lifecycle.planning.view import NodeView
 
 GUARD = "contested"
@@ -25,18 +25,26 @@ _KINDS = {"power": Kind.START, "tags": Kind.UPDATE}
 
 
 def counted(drawn: Iterable[tuple[Action, NodeView]], known: Iterable[Correction]) -> Iterator[Action]:
-    """The actions with what is to be written down of those whose steps put a field back for good."""
+    """The actions with what is to be written down of those whose steps put a field right for good."""
     before = {(each.node, each.field): each for each in known}
     for action, view in drawn:
-        final = any(isinstance(step, PowerOn | Converge) for step in action.steps)
-        yield _counted(action, view, before.get((view.node, action.field))) if action.field and final else action
+        field = _put_right(action)
+        yield _counted(action, view, field, before.get((view.node, field))) if field else action
 
 
-def _counted(action: Action, view: NodeView, before: Correction | None) -> Action:
+def _put_right(action: Action) -> str:
+    """Power is, whoever had switched it off: a list that is behind goes on to show it as off."""
+    if any(isinstance(step, PowerOn) for step in action.steps):
+        return "power"
+    return action.field if any(isinstance(step, Converge) for step in action.steps) else ""
+
+
+def _counted(action: Action, view: NodeView, field: str, before: Correction | None) -> Action:
     correction = Correction(
         node=view.node,
-        field=action.field,
-        times=once_more(before, view.now, generation=view.generation),
+        field=field,
+        at=view.now,
+        times=times(before, view.now, generation=view.generation, once_more=bool(action.field)),
         generation=view.generation,
         said=view.machine.said if view.machine else "",
         off_at=view.machine.ended_at if view.machine else None,

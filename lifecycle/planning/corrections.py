@@ -13,7 +13,7 @@ OFTEN = 3
 WITHIN = 3600.0
 
 SHOWN_WITHIN = 300.0
-"""Seconds until every list shows what was put back."""
+"""Seconds until every list shows what was put right."""
 
 
 def too_often(correction: Correction, generation: int, now: float) -> bool:
@@ -30,25 +30,26 @@ def by_node(corrections: Iterable[Correction]) -> dict[str, dict[str, Correction
 
 
 def shown_by(before: Correction | None, off_at: float | None, now: float) -> float | None:
-    """Until when what is seen may be of the time before it was put back; None: it was changed since.
+    """Until when what is seen may be of the time before it was put right; None: it was changed since.
 
     `off_at`: when the machine went off, where the provider tells.
     """
     if before is None or (off_at or 0.0) > (before.off_at or 0.0):
         return None
-    due = before.times[-1] + SHOWN_WITHIN
-    return due if before.times[-1] <= now < due else None
+    due = before.last + SHOWN_WITHIN
+    return due if before.last <= now < due else None
 
 
 def calm(corrections: Iterable[Correction], now: float) -> tuple[Correction, ...]:
-    """What was last put back so long ago that it says nothing any more."""
-    return tuple(each for each in corrections if not _lately(each, now))
+    """What was last put right so long ago that it says nothing any more."""
+    return tuple(each for each in corrections if abs(now - each.last) >= WITHIN)
 
 
-def once_more(before: Correction | None, now: float, *, generation: int) -> tuple[float, ...]:
-    """The times that stand once a field is put back now. Another generation of the spec counts anew."""
+def times(before: Correction | None, now: float, *, generation: int, once_more: bool) -> tuple[float, ...]:
+    """The times that stand once a field is put right now; back, with `once_more`. A new generation counts anew."""
     same = before is not None and before.generation == generation
-    return (*(_lately(before, now) if before and same else ()), now)[-OFTEN:]
+    known = _lately(before, now) if before is not None and same else ()
+    return (*known, now)[-OFTEN:] if once_more else known
 
 
 def _lately(correction: Correction, now: float) -> tuple[float, ...]:

@@ -5,6 +5,8 @@ Each rule looks at one node and returns a Decision, or None when it has nothing 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
@@ -359,12 +361,12 @@ def _lost(view: NodeView) -> Found | None:
     if machine is None or machine.state is not InstanceState.RUNNING or view.proven_silence <= SILENT_AFTER:
         return None
     evidence = None
-    if view.report is None and view.silence > REGISTER_WITHIN:
+    if view.report is None and view.earlier is None and view.silence > REGISTER_WITHIN:
         evidence = f"its agent never reported in {spoken(view.silence)}"
     elif machine.impaired:
         evidence = f"its status check failed and its agent is silent for {spoken(view.silence)}"
-    elif pool is not None and view.report is not None and view.silence > pool.unreachable_after:
-        evidence = f"its agent is silent for {spoken(view.silence)} (unreachable_after {pool.unreachable_after})"
+    elif pool is not None and (view.report or view.earlier) and view.silence > pool.unreachable_after:
+        evidence = f"{silent_for(view)} (unreachable_after {pool.unreachable_after})"
     if evidence is None:
         return None
     purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.HARDWARE, key=machine.id)
@@ -390,12 +392,21 @@ def leaving(view: NodeView) -> Decision | None:
     return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), change=change)
 
 
+def silent_for(view: NodeView) -> str:
+    """How long its agent is silent, in words: in the present boot of its machine."""
+    again = " since its machine was started again" if view.earlier else ""
+    return f"its agent is silent for {spoken(view.silence)}{again}"
+
+
 def silent(view: NodeView) -> Decision | None:
     """A machine that is booting, or whose agent is not heard: it is waited for, nothing else."""
     if view.machine is None:
         return None
     if view.report is None:
-        return wait(view, "its machine to boot and its agent to report", view.machine.launched_at + REGISTER_WITHIN)
+        within = float(view.pool.unreachable_after) if view.pool and view.earlier else REGISTER_WITHIN
+        due = view.machine.launched_at + within
+        what = "its machine to boot and its agent to report"
+        return wait(view, what, due if math.isfinite(due) else None)
     if view.silence > SILENT_AFTER:
         return wait(view, f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
     return None

@@ -43,7 +43,7 @@ from lifecycle.planning import (
     witness,
 )
 from lifecycle.planning.receipts import greatest
-from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER
+from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, current
 
 _STATE_OF = {
     Outcome.COMPLETED: RunState.COMPLETED,
@@ -127,10 +127,14 @@ def _by_incarnation(observed: Observed) -> _Machines:
 
 
 class _Seen(NamedTuple):
-    """What is known of the machine that an attempt, or one rank of it, was given to."""
+    """What is known of the machine that an attempt, or one rank of it, was given to.
+
+    `again`: it was started again, and its agent has not reported since.
+    """
 
     machine: Machine | None
     report: Report | None
+    again: bool
 
 
 class _End(NamedTuple):
@@ -190,7 +194,9 @@ def _look(observed: Observed, machines: _Machines, attempt: Attempt) -> _Seen:
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
     report = observed.report(attempt.node, claim.instance if claim else None)
     machine = machines.get((attempt.node, attempt.incarnation))
-    return _Seen(machine, report if report and report.incarnation == attempt.incarnation else None)
+    report = report if report and report.incarnation == attempt.incarnation else None
+    again = report is not None and machine is not None and current(observed, report, machine) is None
+    return _Seen(machine, report, again)
 
 
 def _end(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> _End | None:
@@ -253,7 +259,7 @@ def _closed(attempt: Attempt, ended: Ended, receipt: Receipt | None) -> Attempt:
 
 def _lost_sight(attempt: Attempt, seen: _Seen, now: float) -> Attempt:
     """The attempt of a machine that went without a last word: a lower bound, marked so."""
-    machine, report = seen
+    machine, report, _ = seen
     step = report.step if report and report.attempt == attempt.number else None
     return _replace(
         attempt,
@@ -314,7 +320,7 @@ def _counted(run: Run, attempt: Attempt, receipt: Receipt | None) -> Run:
 
 
 def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: float) -> bool:
-    machine, report = seen
+    machine, report, _ = seen
     if machine is not None:
         return machine.state is InstanceState.TERMINATED
     claim = observed.incarnations.get((attempt.node, attempt.incarnation))
@@ -327,8 +333,8 @@ def _certainly_gone(observed: Observed, attempt: Attempt, seen: _Seen, now: floa
 
 
 def _seen_state(attempt: Attempt, seen: _Seen) -> RunState:
-    machine, report = seen
-    if machine is not None and machine.state is InstanceState.STOPPED:
+    machine, report, again = seen
+    if again or (machine is not None and machine.state is InstanceState.STOPPED):
         return RunState.INTERRUPTED
     if report is None or (report.run, report.attempt) != (attempt.run, attempt.number):
         return RunState.STARTING

@@ -15,7 +15,7 @@ from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import behind, budget, contest, holds, progress, proving, shared, staleness
 from lifecycle.planning.attempts import VerdictKind
-from lifecycle.planning.presence import SAVING
+from lifecycle.planning.presence import REGISTER_WITHIN, SAVING, silent_for
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 
@@ -256,8 +256,8 @@ def _health(view: NodeView, observed: Observed, now: float) -> list[Condition]:
     if machine.impaired:
         what = "the machine's process is gone" if view.provider == "local" else "its provider's checks of it fail"
         return [_condition("Healthy", Status.FALSE, "StatusCheckFailed", what, now)]
-    if view.report is not None and view.silence > SILENT_AFTER:
-        what = f"its agent is silent for {spoken(view.silence)}: unknown, not dead"
+    if view.silence > (REGISTER_WITHIN if view.report is None else SILENT_AFTER):
+        what = f"{silent_for(view)}: unknown, not dead"
         return [_condition("Healthy", Status.UNKNOWN, "AgentSilent", what, now - view.silence)]
     if lag := behind.lag(view):
         return [_condition("Healthy", Status.UNKNOWN, "TrackerBehind", lag, now)]

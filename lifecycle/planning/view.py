@@ -76,6 +76,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     drain: DrainClaim | None
     order: Order | None
     report: Report | None
+    earlier: Report | None
+    """The last of the machine in place from before it was started again, until it reports anew."""
     heard_at: float
     """When any agent of this node was last heard, whatever machine it spoke for; 0: never."""
     beside: Report | None
@@ -92,7 +94,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     idle: str
     """The evidence that its machine has been idle for too long; empty when it has not."""
     put_back: Mapping[str, Correction] = {}
-    """The fields that were put back lately."""
+    """The fields that were put right lately."""
     looks: Mapping[str, Quiet] = {}
     """By machine: our own looks at the last reports whose time is off."""
     groups: str = ""
@@ -240,7 +242,8 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: No
     resumable = _resumable(observed, run_id, run)
     verdict = attempts.verdict(pool, run, resumable, now)
     account, drain = shelves.accounts.get(name.pool), _live_claim(observed, node, now)
-    heard = _current(observed, report, machine)
+    heard = current(observed, report, machine)
+    known = report is not None and machine is not None and report.instance == machine.id
     idle = idling.idle(pool, machine, heard, run.attempt if run else None, verdict, drain)
     return NodeView(
         name=name,
@@ -263,6 +266,7 @@ def _view(spec: FleetSpec | None, observed: Observed, shelves: Shelves, name: No
         drain=drain,
         order=observed.orders.get(node),
         report=heard,
+        earlier=report if known and heard is None else None,
         heard_at=max(_heard_at(observed, each) for each in (report, observed.reports.get(node))),
         beside=_at_work(observed, machine, surplus, run, now),
         run_id=run_id,
@@ -291,7 +295,7 @@ def _heard_at(observed: Observed, report: Report | None) -> float:
     return hearing.heard_at(report, observed.quiet.get(report.instance) if report else None)
 
 
-def _current(observed: Observed, report: Report | None, machine: Machine | None) -> Report | None:
+def current(observed: Observed, report: Report | None, machine: Machine | None) -> Report | None:
     """The report, when it is of the machine in place and of its present boot."""
     if report is None or machine is None or report.instance != machine.id:
         return None
@@ -303,7 +307,7 @@ def _at_work(
 ) -> Report | None:
     """The report of a surplus machine that tells, now, of a trainer there, or whose attempt is open."""
     for machine in surplus:
-        report = _current(observed, observed.report(machine.node, machine.id), machine)
+        report = current(observed, observed.report(machine.node, machine.id), machine)
         if report is None:
             continue
         heard = hearing.speaks(observed, machine.node, machine.id, now, SILENT_AFTER)

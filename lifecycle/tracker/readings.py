@@ -12,26 +12,32 @@ from lifecycle.ports.tracker import Row
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+_OfWriters = dict[str, tuple[bytes, Any]]
+
 
 class Readings:
-    """What rows hold. One that has not changed is not decoded again; `decoded` may raise, then nothing is kept."""
+    """What rows hold. One that has not changed is not decoded again; `decoded` may raise, then nothing is kept.
+
+    Of what several machines wrote under one name only what was read last is kept: machines come and go.
+    """
 
     def __init__(self, decoded: Callable[[Row, type[Any]], Any]) -> None:
         self._decoded = decoded
-        self._read: dict[type[Any], dict[tuple[str, str], tuple[bytes, Any]]] = defaultdict(dict)
+        self._read: dict[type[Any], dict[str, _OfWriters]] = defaultdict(dict)
 
     def each(self, found: Iterable[Row], kind: type[R]) -> dict[str, R]:
         return {row.name: record for row, record in self.pairs(found, kind)}
 
     def pairs(self, found: Iterable[Row], kind: type[R]) -> Iterator[tuple[Row, R]]:
         """Every row with what it holds."""
-        read = self._read[kind]
+        read, fresh = self._read[kind], dict[str, _OfWriters]()
         for row in found:
-            key = (row.name, row.writer)
-            known = read.get(key)
+            known = read.get(row.name, {}).get(row.writer)
             if known is None or known[0] != row.body:
-                known = read[key] = (row.body, self._decoded(row, kind))
+                known = (row.body, self._decoded(row, kind))
+            fresh.setdefault(row.name, {})[row.writer] = known
             yield row, known[1]
+        read.update(fresh)
 
     def read(self, row: Row, kind: type[R]) -> R:
-        return next(record for _, record in self.pairs((row,), kind))
+        return self.each((row,), kind)[row.name]

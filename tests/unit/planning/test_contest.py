@@ -23,7 +23,8 @@ SAID = "User initiated (2027-01-15 07:59:00 GMT)"
 
 def put_back(*ago: float, **changes: Any) -> Correction:
     times = tuple(NOW - seconds for seconds in ago)
-    return Correction(**{"node": NODE, "field": "power", "times": times, "generation": 1, "said": "", **changes})
+    fields = {"node": NODE, "field": "power", "times": times, "at": times[-1], "generation": 1, "said": ""}
+    return Correction(**{**fields, **changes})
 
 
 OFTEN = put_back(900, 600, 300)
@@ -117,7 +118,16 @@ def test_another_generation_counts_anew() -> None:
 def test_a_machine_that_we_stopped_ourselves_is_no_fight() -> None:
     ours = {NODE: a_placement(market=Market.ON_DEMAND, powered=False, reason=StopReason.MANUAL)}
     found = planned(off(OFTEN, placements=ours))
-    assert ([each.correction for each in found.actions], found.refusals) == ([None], ())
+    (started,) = found.actions
+    assert started.correction is not None
+    assert (started.correction.times, found.refusals) == (OFTEN.times, ())
+
+
+def test_what_a_list_still_shows_after_our_own_start_is_nobodys_doing() -> None:
+    ours = {NODE: a_placement(market=Market.ON_DEMAND, powered=False, reason=StopReason.MANUAL)}
+    started = action(off(placements=ours)).correction
+    assert started is not None
+    assert waiting(off(started)).what == "the list to show its machine as started"
 
 
 def test_contested_tags_do_not_keep_the_node_from_training() -> None:

@@ -35,6 +35,7 @@ from tests.builders import (
     an_ended_attempt,
     an_idle_report,
     an_incarnation,
+    but,
     nothing_yet,
     rested,
     training,
@@ -508,6 +509,24 @@ def test_a_machine_whose_agent_never_reported_is_replaced() -> None:
     machine = a_machine(launched_at=NOW - 901)
     found = action(training(machines=(machine,), runs={}, orders={}, reports={}))
     assert (found.kind, found.reason.evidence) == (Kind.REPLACE, "its agent never reported in 15m")
+
+
+STARTED_AGAIN = a_machine(market=Market.ON_DEMAND, launched_at=NOW - 1799)
+"""Its disk may hold what nobody else has: it is no machine that never came up."""
+
+
+def test_a_machine_that_was_started_again_is_waited_for_as_one_that_is_silent() -> None:
+    wait = waiting(training(machines=(STARTED_AGAIN,), reports={NODE: a_report(at=NOW - 2000)}))
+    assert (wait.what, wait.until) == ("its machine to boot and its agent to report", NOW + 1)
+
+
+def test_and_replaced_once_it_is_silent_for_too_long() -> None:
+    machine = but(STARTED_AGAIN, launched_at=NOW - 1801)
+    spec = a_spec(market="on_demand")
+    found = action(training(spec, machines=(machine,), reports={NODE: a_report(at=NOW - 2000)}))
+    assert found.reason.evidence == (
+        "its agent is silent for 30m since its machine was started again (unreachable_after 30m)"
+    )
 
 
 @pytest.mark.parametrize("state", [InstanceState.PENDING, InstanceState.INTERRUPTED])

@@ -357,6 +357,13 @@ def test_the_run_on_a_machine_that_is_off_is_interrupted_and_its_attempt_open() 
     assert run.attempt == an_attempt()
 
 
+def test_it_stays_so_when_the_machine_was_started_again_until_its_agent_reports() -> None:
+    """What it said before it went off says nothing of now."""
+    observed = training(machines=(a_machine(launched_at=NOW - 60),))
+    assert settled(but(observed, reports={NODE: a_report(at=NOW - 61)})).state is RunState.INTERRUPTED
+    assert settled(but(observed, reports={NODE: a_report(at=NOW - 1)})) == a_run()
+
+
 def test_a_jump_that_the_table_of_states_lacks_is_recorded() -> None:
     run = a_run(state=RunState.COMPLETED)
     assert settled(training(runs={RUN: run})).state is RunState.TRAINING

@@ -155,6 +155,11 @@ def test_a_silent_agent_is_unknown_since_it_was_last_heard() -> None:
     assert node(observed).conditions[-1].since == NOW - 31
 
 
+def test_one_that_did_not_report_since_its_machine_was_started_again_is_unknown_too() -> None:
+    observed = training(machines=(a_machine(launched_at=NOW - 901),), reports={NODE: a_report(at=NOW - 902)})
+    assert ("Healthy", "Unknown", "AgentSilent") in conditions(observed)
+
+
 def test_a_failed_status_check_is_not_healthy() -> None:
     assert conditions(training(machines=(a_machine(impaired=True),))) == [("Healthy", "False", "StatusCheckFailed")]
 

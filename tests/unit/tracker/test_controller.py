@@ -11,7 +11,7 @@ from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.holds import Allowance
 from lifecycle.model.journal import Entry, EntryKind, Tick
-from lifecycle.model.records import Outcome
+from lifecycle.model.records import Outcome, Report
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
 from lifecycle.tracker.controller import ControllerTracker
@@ -215,6 +215,17 @@ def test_the_past_is_one_reading_however_many_runs_there_are(
     table._open.set_trace_callback(asked.append)
     assert len(tracker.past("f").attempts) == 5
     assert len(asked) == 1
+
+
+def test_what_machines_of_before_reported_is_not_kept_for_ever() -> None:
+    storage = Storage(Timeline())
+    tracker = ControllerTracker(MemoryTable(storage))
+    for writer in ("m1", "m2", "m3"):
+        NodeTracker(MemoryTable(storage, writer), NODE).report(a_report(instance=writer))
+        storage.timeline.run_for(10.0)
+        tracker.forget_old_reports("f", 5.0, None)
+        tracker.observe("f")
+    assert list(tracker._readings._read[Report][NODE]) == ["m3"]
 
 
 # ---- drains --------------------------------------------------------------------------------------

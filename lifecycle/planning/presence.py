@@ -5,25 +5,31 @@ Each rule looks at one node and returns a Decision, or None when it has nothing 
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from lifecycle.model.fleet import DriftPolicy, Pool
 from lifecycle.model.holds import HoldKind
 from lifecycle.model.money import Meter
 from lifecycle.model.plan import Converge, Drift, EndStray, Kind, Place, PowerOff, PowerOn, Reason, Refusal
-from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Incarnation, Placement, Report
 from lifecycle.model.states import Cause, InstanceState, StopReason
 from lifecycle.model.world import Machine
-from lifecycle.planning import attempts, breaker, budget, capacity, corrections, cost, drift, gangs, hearing, holds
+from lifecycle.planning import (
+    attempts,
+    breaker,
+    budget,
+    capacity,
+    corrections,
+    cost,
+    drift,
+    gangs,
+    hearing,
+    holds,
+    silence,
+)
 from lifecycle.planning.decision import SETTLED, Decision, act, emptied_first, wait
 from lifecycle.planning.emptying import Purpose
-from lifecycle.planning.view import SILENT_AFTER, VANISHED_AFTER, NodeView
-
-REGISTER_WITHIN = 900.0
-"""A machine whose agent never reported is replaced after this."""
+from lifecycle.planning.view import VANISHED_AFTER, NodeView
 
 STRAY_AGE = 300.0
 """No machine younger than this is ended as a stray: somebody may just be making it."""
@@ -356,20 +362,10 @@ def _is_wrong(view: NodeView, wrong: Drift) -> Found:
 
 
 def _lost(view: NodeView) -> Found | None:
-    """A second witness against a silent agent, or a machine that never came up."""
-    machine, pool = view.machine, view.pool
-    if machine is None or machine.state is not InstanceState.RUNNING or view.proven_silence <= SILENT_AFTER:
+    evidence = silence.lost(view)
+    if view.machine is None or evidence is None:
         return None
-    evidence = None
-    if view.report is None and view.earlier is None and view.silence > REGISTER_WITHIN:
-        evidence = f"its agent never reported in {spoken(view.silence)}"
-    elif machine.impaired:
-        evidence = f"its status check failed and its agent is silent for {spoken(view.silence)}"
-    elif pool is not None and (view.report or view.earlier) and view.silence > pool.unreachable_after:
-        evidence = f"{silent_for(view)} (unreachable_after {pool.unreachable_after})"
-    if evidence is None:
-        return None
-    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.HARDWARE, key=machine.id)
+    purpose = Purpose(reason=StopReason.REPLACEMENT, cause=Cause.HARDWARE, key=view.machine.id)
     return Reason(cause=Cause.HARDWARE, evidence=evidence), purpose, True
 
 
@@ -390,23 +386,3 @@ def leaving(view: NodeView) -> Decision | None:
     placement, claim = placed(view, max(view.wanted.incarnation, view.machine.incarnation + 1), chosen)
     change = _swapped(view, chosen)
     return act(view, Kind.REPLACE, reason, Converge(placement=placement, claim=claim), change=change)
-
-
-def silent_for(view: NodeView) -> str:
-    """How long its agent is silent, in words: in the present boot of its machine."""
-    again = " since its machine was started again" if view.earlier else ""
-    return f"its agent is silent for {spoken(view.silence)}{again}"
-
-
-def silent(view: NodeView) -> Decision | None:
-    """A machine that is booting, or whose agent is not heard: it is waited for, nothing else."""
-    if view.machine is None:
-        return None
-    if view.report is None:
-        within = float(view.pool.unreachable_after) if view.pool and view.earlier else REGISTER_WITHIN
-        due = view.machine.launched_at + within
-        what = "its machine to boot and its agent to report"
-        return wait(view, what, due if math.isfinite(due) else None)
-    if view.silence > SILENT_AFTER:
-        return wait(view, f"its agent, silent for {spoken(view.silence)}: unknown, not dead")
-    return None

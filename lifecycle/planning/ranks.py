@@ -56,20 +56,35 @@ def stranded(view: NodeView) -> Decision | None:
     attempt, fallen = view.attempt, _fallen(view)
     if attempt is None or fallen is None or _told_to_stop(view, attempt) or view.now < _due(view):
         return None
+    evidence = f"{fallen.node} ended {fallen.outcome}: nothing can be saved without it"
+    return _stop(view, attempt, evidence, fallen.cause or Cause.CONTROLLER)
+
+
+def outlived(view: NodeView) -> Decision | None:
+    """A rank whose machine seemed gone trains on, alone: nothing can be saved, and its peers wait for it to end."""
+    attempt = training.outlived(view)
+    if not view.gang or attempt is None:
+        return None
+    if _told_to_stop(view, attempt):
+        return wait(view, "its last word: its gang has ended")
+    return _stop(view, attempt, training.still_trains(attempt), attempt.cause or Cause.CONTROLLER)
+
+
+def _stop(view: NodeView, attempt: Attempt, evidence: str, cause: Cause) -> Decision | None:
+    """The order to stop in place."""
     ours = attempts.ordered(view.order, attempt)
     order = view.order if ours else training.order_of(view, attempt) if view.pool else None
     if order is None:
         return None
-    evidence = f"{fallen.node} ended {fallen.outcome}: nothing can be saved without it"
     asked = msgspec.structs.replace(
         order,
         number=(view.order.number if view.order else 0) + 1,
         desired=Desired.STOPPED,
         reason=evidence,
         at=view.now,
-        lost_to=fallen.cause or Cause.CONTROLLER,
+        lost_to=cause,
     )
-    return act(view, Kind.STOP, Reason(cause=asked.lost_to or "", evidence=evidence), Instruct(order=asked))
+    return act(view, Kind.STOP, Reason(cause=cause, evidence=evidence), Instruct(order=asked))
 
 
 def stopping(view: NodeView) -> Decision | None:

@@ -15,7 +15,8 @@ from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
 from lifecycle.planning import behind, budget, contest, holds, progress, proving, shared, staleness
 from lifecycle.planning.attempts import VerdictKind
-from lifecycle.planning.presence import REGISTER_WITHIN, SAVING, silent_for
+from lifecycle.planning.presence import SAVING
+from lifecycle.planning.silence import REGISTER_WITHIN, silent_for
 from lifecycle.planning.view import SILENT_AFTER, NodeView, views
 
 

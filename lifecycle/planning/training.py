@@ -33,11 +33,29 @@ def another(view: NodeView) -> Decision | None:
     return _ended_first(view, f"it trains {report.run}, declared is {view.run_id}: save, stop, start that one")
 
 
-def _ended_first(view: NodeView, evidence: str) -> Decision:
-    """What trains is no longer what is declared: it is saved and ended, then its agent's word is waited for."""
-    purpose = Purpose(reason=StopReason.DRIFT, cause=Cause.DRIFT, key=str(view.generation))
+def outlived(view: NodeView) -> Attempt | None:
+    """The attempt that the machine in place trains although it was taken for ended: the machine seemed gone."""
+    report, attempt = view.report, view.attempt
+    if report is None or attempt is None or attempt.open or attempt.witnessed or report.phase is Phase.IDLE:
+        return None
+    return attempt if (report.run, report.attempt) == (attempt.run, attempt.number) else None
+
+
+def taken_for_ended(view: NodeView) -> Decision | None:
+    """Such an attempt is saved and stopped: the next one goes on from there."""
+    attempt = outlived(view)
+    return _ended_first(view, still_trains(attempt), Cause.CONTROLLER) if attempt is not None else None
+
+
+def still_trains(attempt: Attempt) -> str:
+    return f"it trains attempt {attempt.number}, whose machine seemed gone: stop, start the next one"
+
+
+def _ended_first(view: NodeView, evidence: str, cause: Cause = Cause.DRIFT) -> Decision:
+    """What trains is not what it should be: it is saved and ended, then its agent's word is waited for."""
+    purpose = Purpose(reason=StopReason.DRIFT, cause=cause, key=str(view.generation))
     ended = wait(view, "its agent's word that the attempt has ended")
-    return emptied_first(view, Kind.STOP, purpose, Reason(cause=Cause.DRIFT, evidence=evidence), ended)
+    return emptied_first(view, Kind.STOP, purpose, Reason(cause=cause, evidence=evidence), ended)
 
 
 def running(view: NodeView) -> Decision | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 EXECUTE, ADOPTION = "lifecycle/control/execute.py", "lifecycle/planning/adoption.py"
 PRESENCE, EMPTYING = "lifecycle/planning/presence.py", "lifecycle/planning/emptying.py"
+SILENCE = "lifecycle/planning/silence.py"
 SETTLE, MENDING = "lifecycle/planning/settle.py", "lifecycle/planning/mending.py"
 GUARDS, RECEIPTS = "lifecycle/planning/guards.py", "lifecycle/planning/receipts.py"
 FORMATS = "lifecycle/agent/formats.py"
@@ -176,14 +177,14 @@ MUTANTS = (
     ),
     mutant(
         "a silent agent has a second witness before its machine is replaced",
-        PRESENCE,
-        "    elif machine.impaired:\n        evidence",
-        "    elif view.report is not None:\n        evidence",
+        SILENCE,
+        "    if machine.impaired:",
+        "    if view.report is not None:",
         "unit/planning/test_presence.py::test_a_silent_agent_is_waited_for_and_nothing_else",
     ),
     mutant(
         "a failed check alone replaces nothing",
-        PRESENCE,
+        SILENCE,
         " <= SILENT_AFTER:",
         " < 0.0:",
         "unit/planning/test_presence.py::test_a_failed_status_check_alone_replaces_nothing",
@@ -397,6 +398,14 @@ MUTANTS = (
         "if rank.outcome is None else rank",
         "if rank.outcome is not None else rank",
         "unit/planning/test_unordered.py",
+    ),
+    mutant(
+        "what trains although its machine seemed gone is ended before the next attempt",
+        "lifecycle/planning/planner.py",
+        "    ranks.outlived,\n    training.taken_for_ended,\n",
+        "",
+        "unit/planning/test_ranks.py::test_a_rank_that_trains_on_alone_is_told_to_stop_in_place",
+        "unit/planning/test_training.py",
     ),
     mutant(
         "a hook has one op id for what it is run for",

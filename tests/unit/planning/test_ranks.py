@@ -298,3 +298,27 @@ def test_a_run_is_not_gone_on_with_by_another_number_of_ranks() -> None:
 def test_a_completed_run_may_have_had_other_ranks() -> None:
     done = but(grown().runs[GANG], state=RunState.COMPLETED)
     assert planned(but(grown(), runs={GANG: done})).refusals == ()
+
+
+# A rank whose machine seemed gone
+
+
+def seemed_gone(**changes: Any) -> Observed:
+    """Rank 0 was taken for gone, so that the others were stopped; its agent is heard again, and trains."""
+    gone = {"outcome": Outcome.VOID, "cause": Cause.HARDWARE, "witnessed": False}
+    fell = {"outcome": Outcome.INTERRUPTED, "cause": Cause.HARDWARE}
+    over = a_gang_attempt(members=members(r0=gone, r1=fell, r2=fell), ended_at=NOW - 60, **fell)
+    run = a_gang_run(over, state=RunState.INTERRUPTED)
+    return with_report(gang_rests(runs={GANG: run}, **changes), at_work(0))
+
+
+def test_a_rank_that_trains_on_alone_is_told_to_stop_in_place() -> None:
+    (stop,) = planned(seemed_gone()).actions
+    (told,) = stop.steps
+    assert isinstance(told, Instruct)
+    assert (stop.node, told.order.desired, told.order.number) == (NODES[0], Desired.STOPPED, 2)
+
+
+def test_its_last_word_is_waited_for_and_it_is_told_once() -> None:
+    told = {node: an_order_of(rank, desired=Desired.STOPPED) for rank, node in enumerate(NODES)}
+    assert waits(seemed_gone(orders=told))[NODES[0]] == "its last word: its gang has ended"

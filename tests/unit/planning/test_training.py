@@ -214,6 +214,21 @@ def test_another_run_name_saves_and_stops_the_run_that_trains_first() -> None:
     assert action(observed).reason.evidence.startswith(f"it trains {RUN}, declared is f.t.next.0")
 
 
+SEEMED_GONE = {"outcome": Outcome.INTERRUPTED, "cause": Cause.HARDWARE, "witnessed": False, "ended_at": NOW - 99}
+
+
+def test_what_trains_although_its_machine_seemed_gone_is_saved_and_stopped_first() -> None:
+    observed = training(runs={RUN: a_run(an_attempt(**SEEMED_GONE), state=RunState.INTERRUPTED)})
+    assert (action(observed).kind, steps(observed)) == (Kind.STOP, ["Claim"])
+    assert action(observed).reason.evidence.startswith("it trains attempt 1, whose machine seemed gone")
+
+
+def test_and_the_next_attempt_starts_once_it_has_ended() -> None:
+    over = a_run(an_attempt(**SEEMED_GONE), state=RunState.INTERRUPTED)
+    observed = rested(runs={RUN: over}, receipts={RUN: (a_receipt(100),)})
+    assert steps(observed) == ["GiveOut"]
+
+
 def test_an_attempt_on_a_machine_not_known_as_gone_holds_back_the_next() -> None:
     second = a_machine(id="m2", incarnation=2)
     observed = training(

@@ -28,7 +28,9 @@ ROUNDS = 10
 DEEPEST = 2
 """Controllers that may be under way at once, one paused for the other."""
 
-WITHIN, QUIET = 5, 4
+WITHIN, QUIET = 6, 4
+"""One tick more than after a death: of a claim that somebody left behind a tick learns by its own refusal."""
+
 PATIENT = 12
 """Ticks while the list goes on to be far behind: what it shows as there was ended minutes ago."""
 

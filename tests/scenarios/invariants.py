@@ -18,6 +18,7 @@ from lifecycle.adapters.simulated.provider import OWNER
 from lifecycle.adapters.simulated.trainer import Process
 from lifecycle.control.loop import Ticked
 from lifecycle.model import tags
+from lifecycle.model.codec import decode
 from lifecycle.model.fleet import FleetSpec, Mode, Pool, WithoutCheckpoint
 from lifecycle.model.holds import HoldKind
 from lifecycle.model.ids import NodeName
@@ -184,9 +185,13 @@ class Checker:
         return instance in self._allowed or force or not host.up or host.line.away
 
     def _stored(self, run: str, attempt: int) -> int:
-        """The greatest step of a run that is in the store since this attempt or an earlier one."""
-        found = self.world.tracker.receipts(self.fleet, run, 1000)
-        objects = self.world.store.objects
+        """The greatest step of a run that is in the store since this attempt or an earlier one.
+
+        Of what the machines have written, not of what others see of it already.
+        """
+        shelf, objects = self.world.storage.shelves[self.fleet, "receipt"], self.world.store.objects
+        cells = (cell for name in shelf.names if name.startswith(f"{run}/") for cell in shelf.cells[name].values())
+        found = [decode(cell.row.body, Receipt) for cell in cells]
         return max((r.step for r in found if r.epoch <= attempt and sound(objects, r)), default=0)
 
     def _writers(self) -> Iterator[Violation]:

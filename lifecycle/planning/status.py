@@ -292,10 +292,20 @@ def _held(view: NodeView) -> list[Condition]:
 def _resting(view: NodeView) -> list[Condition]:
     """Stopped because it was idle: a person has to say that it is wanted again."""
     if view.wanted.reason is not StopReason.IDLE:
-        return []
+        return _left_to_a_person(view)
     why = view.idle or "it was idle (budget.idle_stop)"
     what = f"{why}: saved and stopped; {_way_back(view)} brings it back"
     return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
+
+
+def _left_to_a_person(view: NodeView) -> list[Condition]:
+    """Its run goes on only when somebody says so: it says what ended it, and what to type."""
+    run, verdict = view.run, view.verdict
+    asks = view.pool is not None and verdict.kind in (VerdictKind.NEVER, VerdictKind.ASK)
+    if not asks or run is None or run.attempt is None or run.state is RunState.COMPLETED:
+        return []
+    since = run.attempt.ended_at or view.now
+    return [_condition("Held", Status.TRUE, "WaitsForPerson", verdict.why.replace("NODE", run.nodes[0]), since)]
 
 
 def _way_back(view: NodeView) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from lifecycle.model.fleet import Market
 from lifecycle.model.holds import HoldKind
-from lifecycle.model.records import Condition, Status
-from lifecycle.model.states import InstanceState, RunState
+from lifecycle.model.records import Condition, Outcome, Status
+from lifecycle.model.states import Cause, InstanceState, RunState
 from lifecycle.model.world import Observed
 from lifecycle.planning.progress import followed
 from lifecycle.planning.status import CheckpointStatus, FleetStatus, NodeStatus, fleet_status
@@ -158,6 +158,23 @@ def test_a_silent_agent_is_unknown_since_it_was_last_heard() -> None:
 def test_one_that_did_not_report_since_its_machine_was_started_again_is_unknown_too() -> None:
     observed = training(machines=(a_machine(launched_at=NOW - 901),), reports={NODE: a_report(at=NOW - 902)})
     assert ("Healthy", "Unknown", "AgentSilent") in conditions(observed)
+
+
+def test_a_run_that_goes_on_only_when_somebody_says_so_says_what_to_type() -> None:
+    broken = an_ended_attempt(outcome=Outcome.INTERRUPTED, cause=Cause.HARDWARE, detail="its machine went")
+    spent = a_run(broken, state=RunState.INTERRUPTED, failures={"hardware": 4})
+    (held,) = node(rested(runs={RUN: spent}, machines=())).conditions
+    assert (held.type, held.reason, held.since) == ("Held", "WaitsForPerson", broken.ended_at)
+    assert held.message == (
+        "4 failures in a row by hardware, 3 retries allowed: its machine went; "
+        "`steady start f/t/0 --resume` tries again"
+    )
+
+
+def test_so_does_one_that_is_resumed_by_hand() -> None:
+    taken = an_ended_attempt(outcome=Outcome.INTERRUPTED, cause=Cause.SPOT)
+    by_hand = rested(a_spec(train={"resume": "manual"}), runs={RUN: a_run(taken, state=RunState.INTERRUPTED)})
+    assert ("Held", "True", "WaitsForPerson") in conditions(by_hand)
 
 
 def test_a_failed_status_check_is_not_healthy() -> None:

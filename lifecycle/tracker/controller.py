@@ -167,7 +167,13 @@ class ControllerTracker:
     def claim_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         """The creation claim. Raises Conflict when that incarnation was claimed before."""
         name = rows.incarnation_name(claim.node, claim.number)
-        self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=0, guard=guard)
+        try:
+            self._table.put(fleet, rows.INCARNATION, name, encode(claim), expect=0, guard=guard)
+        except Conflict:
+            raise Conflict(
+                f"incarnation {claim.number} was claimed before",
+                fix="the next tick looks at that claim first",
+            ) from None
 
     def put_incarnation(self, fleet: str, claim: Incarnation, guard: Guard | None) -> None:
         self._put(fleet, rows.INCARNATION, rows.incarnation_name(claim.node, claim.number), claim, guard)

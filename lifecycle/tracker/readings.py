@@ -14,11 +14,15 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 _OfWriters = dict[str, tuple[bytes, Any]]
 
+REMEMBERED = 10_000
+"""Names of a kind that are kept beside those read last: nodes go on to have other incarnations."""
+
 
 class Readings:
     """What rows hold. One that has not changed is not decoded again; `decoded` may raise, then nothing is kept.
 
-    Of what several machines wrote under one name only what was read last is kept: machines come and go.
+    Of what several machines wrote under one name only what was read last is kept: machines come and go. So does a
+    controller's memory of what is read no more.
     """
 
     def __init__(self, decoded: Callable[[Row, type[Any]], Any]) -> None:
@@ -37,6 +41,8 @@ class Readings:
                 known = (row.body, self._decoded(row, kind))
             fresh.setdefault(row.name, {})[row.writer] = known
             yield row, known[1]
+        if len(read) > len(fresh) + REMEMBERED:
+            read.clear()
         read.update(fresh)
 
     def read(self, row: Row, kind: type[R]) -> R:

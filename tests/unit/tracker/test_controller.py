@@ -11,9 +11,10 @@ from lifecycle.model.corrections import Correction
 from lifecycle.model.errors import Conflict, LostLease
 from lifecycle.model.holds import Allowance
 from lifecycle.model.journal import Entry, EntryKind, Tick
-from lifecycle.model.records import Outcome, Report
+from lifecycle.model.records import Incarnation, Outcome, Report
 from lifecycle.model.world import Observed
 from lifecycle.ports.tracker import Guard
+from lifecycle.tracker import readings
 from lifecycle.tracker.controller import ControllerTracker
 from lifecycle.tracker.node import NodeTracker
 from tests.builders import (
@@ -128,7 +129,7 @@ def test_a_fleet_is_listed_once_something_is_written_of_it(tracker: ControllerTr
 
 def test_an_incarnation_is_claimed_once(tracker: ControllerTracker) -> None:
     tracker.claim_incarnation("f", an_incarnation(instance=None), None)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="incarnation 1 was claimed before"):
         tracker.claim_incarnation("f", an_incarnation(instance=None, claimed_by="another"), None)
     assert tracker.incarnations("f", [(NODE, 1)])[NODE, 1].claimed_by == "controller"
 
@@ -226,6 +227,14 @@ def test_what_machines_of_before_reported_is_not_kept_for_ever() -> None:
         tracker.forget_old_reports("f", 5.0, None)
         tracker.observe("f")
     assert list(tracker._readings._read[Report][NODE]) == ["m3"]
+
+
+def test_nor_is_what_is_read_no_more(tracker: ControllerTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "REMEMBERED", 3)
+    for number in range(1, 9):
+        tracker.claim_incarnation("f", an_incarnation(number=number), None)
+        tracker.incarnations("f", [(NODE, number)])
+    assert len(tracker._readings._read[Incarnation]) < 5
 
 
 # ---- drains --------------------------------------------------------------------------------------

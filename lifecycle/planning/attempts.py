@@ -88,6 +88,11 @@ def verdict(pool: Pool | None, run: Run | None, resumable: Sequence[Receipt], no
     )
 
 
+def told(verdict: Verdict, run: Run) -> str:
+    """Why, with the node to type."""
+    return verdict.why.replace("NODE", run.nodes[0])
+
+
 def _after_failure(pool: Pool, run: Run, last: Attempt, now: float) -> Verdict | None:
     cause = last.cause
     failed = last.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)

@@ -24,12 +24,11 @@ _PUT_BACK = (DriftPolicy.RESTORE, DriftPolicy.REPLACE)
 _KINDS = {"power": Kind.START, "tags": Kind.UPDATE}
 
 
-def counted(drawn: Iterable[tuple[Action, NodeView]], known: Iterable[Correction]) -> Iterator[Action]:
+def counted(drawn: Iterable[tuple[Action, NodeView]]) -> Iterator[Action]:
     """The actions with what is to be written down of those whose steps put a field right for good."""
-    before = {(each.node, each.field): each for each in known}
     for action, view in drawn:
         field = _put_right(action)
-        yield _counted(action, view, field, before.get((view.node, field))) if field else action
+        yield _counted(action, view, field) if field else action
 
 
 def _put_right(action: Action) -> str:
@@ -39,12 +38,12 @@ def _put_right(action: Action) -> str:
     return action.field if any(isinstance(step, Converge) for step in action.steps) else ""
 
 
-def _counted(action: Action, view: NodeView, field: str, before: Correction | None) -> Action:
+def _counted(action: Action, view: NodeView, field: str) -> Action:
     correction = Correction(
         node=view.node,
         field=field,
         at=view.now,
-        times=times(before, view.now, generation=view.generation, once_more=bool(action.field)),
+        times=times(view.put_back.get(field), view.now, generation=view.generation, once_more=bool(action.field)),
         generation=view.generation,
         said=view.machine.said if view.machine else "",
         off_at=view.machine.ended_at if view.machine else None,

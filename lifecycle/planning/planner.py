@@ -80,7 +80,7 @@ def plan(spec: FleetSpec | None, observed: Observed, now: float, *, share: bool 
     drawn = ((d.action, view) for d, view in zip(decisions, seen, strict=True) if d.action)
     actions = [
         *shared.actions(spec if share else None, observed),
-        *contest.counted(drawn, observed.corrections),
+        *contest.counted(drawn),
     ]
     drafted = Plan(
         fleet=observed.fleet,

@@ -13,7 +13,7 @@ from lifecycle.model.quantities import spoken
 from lifecycle.model.records import Condition, Status
 from lifecycle.model.states import InstanceState, RunState, StopReason
 from lifecycle.model.world import Observed
-from lifecycle.planning import behind, budget, contest, holds, progress, proving, shared, staleness
+from lifecycle.planning import attempts, behind, budget, contest, holds, progress, proving, shared, staleness
 from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.presence import SAVING
 from lifecycle.planning.silence import REGISTER_WITHIN, silent_for
@@ -285,14 +285,14 @@ def blind_since(observed: Observed, now: float) -> float | None:
 
 def _held(view: NodeView) -> list[Condition]:
     if view.hold is None:
-        return _resting(view)
+        return _resting(view) or _left_to_a_person(view)
     return [_condition("Held", Status.TRUE, view.hold.kind.capitalize(), holds.in_words(view.hold), view.hold.at)]
 
 
 def _resting(view: NodeView) -> list[Condition]:
     """Stopped because it was idle: a person has to say that it is wanted again."""
     if view.wanted.reason is not StopReason.IDLE:
-        return _left_to_a_person(view)
+        return []
     why = view.idle or "it was idle (budget.idle_stop)"
     what = f"{why}: saved and stopped; {_way_back(view)} brings it back"
     return [_condition("Held", Status.TRUE, "IdleStop", what, view.now)]
@@ -305,7 +305,7 @@ def _left_to_a_person(view: NodeView) -> list[Condition]:
     if not asks or run is None or run.attempt is None or run.state is RunState.COMPLETED:
         return []
     since = run.attempt.ended_at or view.now
-    return [_condition("Held", Status.TRUE, "WaitsForPerson", verdict.why.replace("NODE", run.nodes[0]), since)]
+    return [_condition("Held", Status.TRUE, "WaitsForPerson", attempts.told(verdict, run), since)]
 
 
 def _way_back(view: NodeView) -> str:

@@ -10,7 +10,7 @@ from lifecycle.model.records import Condition
 from lifecycle.model.states import RunState
 from lifecycle.model.tidings import Tiding
 from lifecycle.model.world import Observed
-from lifecycle.planning import budget, contest, staleness
+from lifecycle.planning import attempts, budget, contest, staleness
 from lifecycle.planning.attempts import VerdictKind
 from lifecycle.planning.status import blind_since
 from lifecycle.planning.view import NodeView, views
@@ -94,7 +94,7 @@ def _failed(fleet: str, view: NodeView) -> Iterator[Tiding]:
         node=run.nodes[0],
         cause=run.attempt.cause or "",
         since=run.since,
-        sentence=f"{run.run}: {view.verdict.why}".replace("NODE", run.nodes[0]),
+        sentence=f"{run.run}: {attempts.told(view.verdict, run)}",
     )
 
 
